@@ -8,7 +8,7 @@ export function quote(value: string): string {
   if (value.includes("\0")) {
     throw new RangeError("a shell word can't hold a NUL byte");
   }
-  return /^[A-Za-z0-9_/.:=@%+,-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
+  return `'${value.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Quotes each value and joins the words with spaces: the words of a shell `for` list or array. */

@@ -172,6 +172,15 @@ packages() {
   note "installed ${missing[*]}"
 }
 
+# enable UNIT: starts the unit at boot from now on.
+enable() {
+  if [[ $(systemctl is-enabled "$1" 2>/dev/null) != enabled ]]; then
+    undo "find /etc/systemd/system -path '*.wants/$1' -delete"
+    systemctl enable --quiet "$1"
+    note "enabled $1"
+  fi
+}
+
 # confirm_within SECONDS: puts the change back after so long, unless a new connection confirms it.
 confirm_within() {
   printf '%s\n' "$1" >"$JOURNAL/confirm"

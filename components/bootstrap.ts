@@ -1,0 +1,65 @@
+import * as zlib from "node:zlib";
+import { render } from "../lib/render";
+import { hereDocument, quote } from "../lib/shell";
+import { receiverFiles } from "./layers/receiver";
+import { type SshArgs, sshdFiles } from "./layers/ssh";
+import { type UsersArgs, userFiles } from "./layers/users";
+
+/** Largest user_data that Hetzner takes, in bytes. */
+export const maxUserDataBytes = 32 * 1024;
+
+/** What a new host is told before anyone has connected to it. */
+export interface BootstrapArgs extends SshArgs, UsersArgs {
+  readonly hostId: string;
+  /** Content of `/etc/monoclaw/allowed_signers`, one line. */
+  readonly allowedSigners: string;
+}
+
+/** The script that makes a fresh host ready for its first contact. */
+export function bootstrapScript(args: BootstrapArgs): string {
+  return render("bootstrap.sh", {
+    primaryUser: quote(args.primaryUser),
+    hostId: args.hostId,
+    allowedSigners: quote(args.allowedSigners),
+    closedFirewall: hereDocument(render("closed.nft.mustache", { sshPorts: args.sshPorts.join(", ") })),
+    ...receiverFiles(),
+    ...sshdFiles(args),
+    ...userFiles(args),
+  });
+}
+
+/**
+ * The cloud-config around the bootstrap script (`cloud-init schema` checks it in the tests).
+ *
+ * @param hostKey - the single-use host key, OpenSSH's formats
+ * @throws RangeError if it is larger than Hetzner takes
+ */
+export function userData(args: BootstrapArgs, hostKey: { readonly privateKey: string; readonly publicKey: string }): string {
+  const script = "/var/lib/monoclaw/bootstrap.sh";
+  const cloudConfig = {
+    ssh_deletekeys: true,
+    ssh_genkeytypes: [],
+    ssh_keys: { ed25519_private: hostKey.privateKey, ed25519_public: `${hostKey.publicKey}\n` },
+    disable_root: true,
+    ssh_pwauth: false,
+    users: [],
+    // Packed, for there is room for 32 KiB. Nobody reads it here: the receiver layer shows the same tools in clear.
+    write_files: [
+      {
+        path: script,
+        permissions: "0700",
+        encoding: "gz+b64",
+        content: zlib.gzipSync(bootstrapScript(args), { level: 9 }).toString("base64"),
+      },
+    ],
+    runcmd: [[script]],
+  };
+  // JSON is YAML, and needs no second set of quoting rules.
+  const text = `#cloud-config\n${JSON.stringify(cloudConfig)}\n`;
+  if (Buffer.byteLength(text) > maxUserDataBytes) {
+    throw new RangeError(
+      `user_data has ${String(Buffer.byteLength(text))} bytes, Hetzner takes ${String(maxUserDataBytes)}; list fewer authorizedKeys`,
+    );
+  }
+  return text;
+}

@@ -1,0 +1,154 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { digest, message, sign } from "../lib/envelope";
+
+/** A host as its layers see it: how to reach it, and what makes it obey. */
+export interface Target {
+  /** Address of the host. */
+  readonly address: pulumi.Input<string>;
+  /** Port of sshd that is open now: during a change of port the previous one. */
+  readonly port: number;
+  /** Port of sshd that is to be open at the end; a confirmation comes in here. */
+  readonly newPort: number;
+  /** The primary user. */
+  readonly user: string;
+  /** Private half of the deploy key. */
+  readonly privateKey: pulumi.Input<string>;
+  /** The host's public key: a host with another one is not talked to. */
+  readonly hostKey: pulumi.Input<string>;
+  /** Changes when the host is another machine, which then gets every layer anew. */
+  readonly machineId: pulumi.Input<string>;
+  /** The host's id in envelopes. */
+  readonly hostId: pulumi.Input<string>;
+  /** Seed of the signing key. */
+  readonly signingSeed: pulumi.Input<string>;
+  /** `monoclaw:generation`. */
+  readonly generation: number;
+}
+
+/** What a layer is made of. */
+export interface LayerArgs {
+  readonly target: Target;
+  /** Name of the layer, as the host knows it: `ssh`, `firewall` … */
+  readonly layer: string;
+  /** The script that the host's root runs, shown in clear in a preview unless it is secret. */
+  readonly script: pulumi.Input<string>;
+  /** True if the script holds a secret: then neither script nor output is shown. @default false */
+  readonly secret?: boolean;
+}
+
+/**
+ * How long to try to connect: more than a blink, for sshd reloads, but not so often that fail2ban takes the
+ * operator for an attacker.
+ */
+const dialErrorLimit = 3;
+/** Seconds for one attempt to connect. */
+const perDialTimeout = 10;
+/** Attempts while a new server boots; they come 5 s apart. */
+const bootDialErrorLimit = 60;
+
+/**
+ * One concern of a host: a script that is signed here and that the host runs as root, all or nothing.
+ * An unchanged script gives an unchanged envelope, so nothing is sent.
+ */
+export class Layer extends pulumi.ComponentResource {
+  /** SHA-256 of the envelope's signed part, 64 hex digits. */
+  readonly digest: pulumi.Output<string>;
+
+  constructor(name: string, args: LayerArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("monoclaw:index:Layer", name, {}, opts);
+    const { target, layer } = args;
+    const text = pulumi
+      .all([target.hostId, args.script])
+      .apply(([hostId, script]) => message({ hostId, layer, generation: target.generation }, script));
+    // A signature is no secret, though it is made from one: a secret here would hide the whole script in previews.
+    const signature = pulumi.unsecret(
+      pulumi.all([target.signingSeed, text]).apply(([seed, signed]) => sign(seed, signed)),
+    );
+    this.digest = text.apply(digest);
+    new command.remote.Command(
+      `${name}-apply`,
+      {
+        connection: connection(target, target.port, dialErrorLimit),
+        create: "apply",
+        stdin: pulumi.all([text, signature]).apply(([signed, proof]) => signed + proof),
+        triggers: [target.machineId],
+        addPreviousOutputInEnv: false,
+        logging: args.secret === true ? command.remote.Logging.None : command.remote.Logging.StdoutAndStderr,
+      },
+      { parent: this, additionalSecretOutputs: args.secret === true ? ["stdin", "stdout", "stderr"] : [] },
+    );
+    this.registerOutputs({ digest: this.digest });
+  }
+}
+
+/**
+ * Comes back over a new connection to keep what a layer changed: without it the host puts the change back by itself.
+ */
+export class Confirmation extends pulumi.ComponentResource {
+  constructor(
+    name: string,
+    args: { readonly target: Target; readonly layer: string; readonly digest: pulumi.Input<string> },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("monoclaw:index:Confirmation", name, {}, opts);
+    new command.remote.Command(
+      `${name}-confirm`,
+      {
+        connection: connection(args.target, args.target.newPort, dialErrorLimit),
+        create: pulumi.interpolate`confirm ${args.layer} ${args.digest}`,
+        triggers: [args.target.machineId],
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this },
+    );
+    this.registerOutputs();
+  }
+}
+
+/**
+ * The first connection to a new host, which is known by its single-use key: the host makes a key of its own.
+ */
+export class FirstContact extends pulumi.ComponentResource {
+  /** The host's own public key: type and key, one line. */
+  readonly hostKey: pulumi.Output<string>;
+
+  constructor(name: string, args: { readonly target: Target }, opts?: pulumi.ComponentResourceOptions) {
+    super("monoclaw:index:FirstContact", name, {}, opts);
+    const contact = new command.remote.Command(
+      `${name}-key`,
+      {
+        connection: connection(args.target, args.target.newPort, bootDialErrorLimit),
+        create: "first-contact",
+        triggers: [args.target.machineId],
+        addPreviousOutputInEnv: false,
+        logging: command.remote.Logging.Stderr,
+      },
+      // A later change of port or user is no reason to make contact again: only another machine is.
+      { parent: this, ignoreChanges: ["connection"] },
+    );
+    this.hostKey = pulumi.unsecret(contact.stdout).apply(checkHostKey);
+    this.registerOutputs({ hostKey: this.hostKey });
+  }
+}
+
+/** @throws Error if the host's answer is not an Ed25519 public key */
+function checkHostKey(answer: string): string {
+  if (!/^ssh-ed25519 [A-Za-z0-9+/]{68}$/.test(answer)) {
+    throw new Error("the host's answer to the first contact is not an Ed25519 host key");
+  }
+  return answer;
+}
+
+/** The connection's keys one by one: an unexpected key would be printed with the private key beside it. */
+function connection(target: Target, port: number, limit: number): command.types.input.remote.ConnectionArgs {
+  return {
+    host: target.address,
+    port,
+    user: target.user,
+    privateKey: target.privateKey,
+    hostKey: target.hostKey,
+    dialErrorLimit: limit,
+    perDialTimeout,
+  };
+}

@@ -1,0 +1,17 @@
+import { render } from "../../lib/render";
+import { hostFile } from "./files";
+
+const scriptNames = ["receiver.sh", "layer.sh", "monoclaw-config", "deploy-entry"];
+
+/** The host's own tools for signed layers, which the bootstrap and the receiver layer both bring. */
+export function receiverFiles() {
+  return {
+    scripts: scriptNames.map((name) => ({ name, text: hostFile(`usr/local/vps-scripts/${name}`) })),
+    recoverUnit: hostFile("etc/systemd/system/monoclaw-recover.service"),
+  };
+}
+
+/** Script of the receiver layer: keeps the host's tools at the stack's version. */
+export function receiverScript(): string {
+  return render("layers/receiver.sh", receiverFiles());
+}

@@ -1,0 +1,33 @@
+import { render } from "../../lib/render";
+import { quote, quoteAll } from "../../lib/shell";
+import { hostFile } from "./files";
+
+/** What the ssh layer needs to know. */
+export interface SshArgs {
+  readonly primaryUser: string;
+  /** TCP ports that sshd listens on: one, or two while it moves. */
+  readonly sshPorts: readonly number[];
+}
+
+/** Seconds in which a new connection must confirm a change of sshd or the firewall. */
+export const confirmSeconds = 120;
+
+/** The drop-ins of sshd, which the bootstrap and the ssh layer both install (document: SSH Hardening). */
+export function sshdFiles({ primaryUser, sshPorts }: SshArgs) {
+  return {
+    sshdConfig: hostFile("etc/ssh/sshd_config.d/99-custom.conf", { primaryUser, sshPorts }),
+    sshdInclude: hostFile("etc/ssh/sshd_config.d/00-monoclaw.conf"),
+  };
+}
+
+/** Script of the ssh layer. */
+export function sshScript(args: SshArgs): string {
+  const ports = args.sshPorts.map(String);
+  return render("layers/ssh.sh", {
+    primaryUser: quote(args.primaryUser),
+    ports: quoteAll(ports),
+    sortedPorts: quote([...ports].sort().join(",")),
+    confirmSeconds,
+    ...sshdFiles(args),
+  });
+}

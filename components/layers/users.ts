@@ -1,0 +1,27 @@
+import { render } from "../../lib/render";
+import { hereDocument, quote } from "../../lib/shell";
+import { hostFile } from "./files";
+
+/** What the users layer needs to know. */
+export interface UsersArgs {
+  readonly primaryUser: string;
+  /** Public keys of the people who log in, one line each. */
+  readonly authorizedKeys: readonly string[];
+  /** Public key of the stack, which may only hand in envelopes. */
+  readonly deployPublicKey: string;
+}
+
+/** The primary user's files, which the bootstrap and the users layer both install (document: User Isolation). */
+export function userFiles({ primaryUser, authorizedKeys, deployPublicKey }: UsersArgs) {
+  const deploy = `restrict,command="/usr/local/vps-scripts/deploy-entry" ${deployPublicKey}`;
+  return {
+    sudoersName: `010_${primaryUser}-limited`,
+    sudoers: hostFile("etc/sudoers.d/010_limited", { primaryUser }),
+    authorizedKeys: hereDocument([...authorizedKeys, deploy, ""].join("\n")),
+  };
+}
+
+/** Script of the users layer. */
+export function usersScript(args: UsersArgs): string {
+  return render("layers/users.sh", { primaryUser: quote(args.primaryUser), ...userFiles(args) });
+}

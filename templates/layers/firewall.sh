@@ -1,0 +1,69 @@
+# ufw: nothing comes in but SSH, over IPv4 and IPv6. The cloud's metadata address is root's alone.
+# document: Firewall (UFW)
+packages ufw nftables
+
+# The rules, as `ufw show added` prints them.
+wanted=$(printf 'ufw allow %s/tcp\n' {{{ports}}} | sort)
+
+# rules: the rules that ufw has.
+rules() {
+  ufw show added | sed -n '/^ufw /p' | sort
+}
+
+# in_force: ufw is on, denies what comes in, filters IPv6 too and has just the wanted rules.
+in_force() {
+  local status
+  status=$(ufw status verbose)
+  [[ $status == *$'Status: active\n'* && $status == *'Default: deny (incoming), allow (outgoing)'* ]] &&
+    grep -qx 'IPV6=yes' /etc/default/ufw && [[ $(rules) == "$wanted" ]]
+}
+
+if ! in_force; then
+  guard /etc/default/ufw /etc/ufw/ufw.conf /etc/ufw/user.rules /etc/ufw/user6.rules
+  if grep -qx 'ENABLED=yes' /etc/ufw/ufw.conf; then
+    undo 'ufw reload'
+  else
+    undo 'ufw --force disable'
+  fi
+  sed -i 's/^IPV6=.*/IPV6=yes/' /etc/default/ufw
+  ufw default deny incoming >/dev/null
+  ufw default allow outgoing >/dev/null
+  # What is wanted first, so that the way in is never closed in between.
+  comm -13 <(rules) <(printf '%s\n' "$wanted") | while read -r _ rule; do
+    # shellcheck disable=SC2086 # a rule is several words
+    ufw $rule >/dev/null
+  done
+  comm -23 <(rules) <(printf '%s\n' "$wanted") | while read -r _ rule; do
+    # shellcheck disable=SC2086 # a rule is several words
+    ufw --force delete $rule >/dev/null
+  done
+  ufw --force enable >/dev/null
+  in_force || fail "ufw doesn't show the wanted state: $(ufw status verbose)"
+  note {{{summary}}}
+  confirm_within {{{confirmSeconds}}}
+fi
+
+put 644 root:root /etc/monoclaw/metadata.nft {{{metadataRules}}}
+put 644 root:root /etc/systemd/system/monoclaw-metadata.service {{{metadataUnit}}}
+if changed /etc/monoclaw/metadata.nft /etc/systemd/system/monoclaw-metadata.service; then
+  nft -c -f "$(staged /etc/monoclaw/metadata.nft)"
+  if [[ ! -e /etc/systemd/system/monoclaw-metadata.service ]]; then
+    undo 'nft delete table inet monoclaw_metadata'
+  fi
+  undo 'systemctl daemon-reload; [[ ! -e /etc/systemd/system/monoclaw-metadata.service ]] || systemctl restart monoclaw-metadata.service'
+  commit
+  systemctl daemon-reload
+  enable monoclaw-metadata.service
+  systemctl restart monoclaw-metadata.service
+elif ! nft list table inet monoclaw_metadata >/dev/null 2>&1; then
+  systemctl restart monoclaw-metadata.service
+  note 'restarted monoclaw-metadata.service'
+fi
+
+# ufw has taken over from the rules that the bootstrap closed the host with.
+if nft list table inet monoclaw_closed >/dev/null 2>&1; then
+  nft list table inet monoclaw_closed >"$JOURNAL/closed.nft"
+  undo "nft -f '$JOURNAL/closed.nft'"
+  nft delete table inet monoclaw_closed
+  note 'removed the first rules'
+fi
