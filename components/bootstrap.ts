@@ -38,11 +38,11 @@ export function userData(args: BootstrapArgs, hostKey: { readonly privateKey: st
   const script = "/var/lib/monoclaw/bootstrap.sh";
   const cloudConfig = {
     ssh_deletekeys: true,
-    ssh_genkeytypes: [],
     ssh_keys: { ed25519_private: hostKey.privateKey, ed25519_public: `${hostKey.publicKey}\n` },
     disable_root: true,
     ssh_pwauth: false,
-    users: [],
+    // Without a list cloud-init would make the image's own user, with sudo to everything.
+    users: [{ name: args.primaryUser, shell: "/bin/bash", lock_passwd: true }],
     // Packed, for there is room for 32 KiB. Nobody reads it here: the receiver layer shows the same tools in clear.
     write_files: [
       {
