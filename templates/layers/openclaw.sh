@@ -36,7 +36,7 @@ build() {
 set -euo pipefail
 cd /opt/openclaw
 /usr/local/vps-scripts/fetch-packages "$1" "$2"
-chmod -R u+rwX,go+rX .
+chmod -R u+rwX,go+rX -- *
 # OpenClaw's own lifecycle step, and no other package's; it removes its mark when it is done.
 PATH=/opt/openclaw/bin:$PATH npm --prefix node_modules/openclaw run --silent postinstall
 [[ ! -e node_modules/openclaw/.openclaw-lifecycle-pending ]]

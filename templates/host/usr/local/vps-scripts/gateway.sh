@@ -2,31 +2,84 @@
 # What the layers that touch the gateway share. They source this file, after layer.sh.
 
 openclaw=/opt/openclaw/current
-config=/var/lib/openclaw/.openclaw/openclaw.json
 
-# as_openclaw COMMAND...: runs it as user openclaw, who may write its home and nothing else.
+# as_openclaw [-E NAME=VALUE] COMMAND...: runs it as user openclaw, who may write its home and nothing else.
 as_openclaw() {
   systemd-run --quiet --pipe --wait --collect --service-type=exec -p User=openclaw -p UMask=077 -p WorkingDirectory=/ \
-    -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes \
-    -p ReadWritePaths=/var/lib/openclaw -p CapabilityBoundingSet= -p PrivateNetwork=yes -p RuntimeMaxSec=120 \
-    -E HOME=/var/lib/openclaw -E NODE_COMPILE_CACHE=/var/lib/openclaw/.cache/node \
-    -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 -E OPENCLAW_NO_AUTO_UPDATE=1 "${@:2}"
+    -p NoNewPrivileges=yes -p CapabilityBoundingSet= -p ProtectSystem=strict -p ReadWritePaths=/var/lib/openclaw \
+    -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes -p PrivateNetwork=yes -p RuntimeMaxSec=120 \
+    -E HOME=/var/lib/openclaw -E OPENCLAW_NO_AUTO_UPDATE=1 -E NODE_COMPILE_CACHE=/var/lib/openclaw/.cache/node \
+    -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 "$@"
 }
 
-# edit_config COMMAND...: openclaw-config.mjs, see there.
+# edit_config ARGUMENT...: changes openclaw.json, see openclaw-config.mjs.
 edit_config() {
-  [[ -x $openclaw/bin/node ]] || fail "$openclaw/bin/node is missing: the openclaw layer comes first"
-  as_openclaw - "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs "$@"
+  as_openclaw "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs "$@"
 }
 
-# stage_config: stages openclaw.json with the managed keys {"before": {…}, "now": {…}} on stdin, and checks it with
-# OpenClaw itself. Sets candidate (empty if nothing changes) and base for swap_config.
+# stage_config: stages openclaw.json with the managed keys on stdin ({"before": {…}, "now": {…}}), and has OpenClaw
+# check the candidate. Sets candidate (empty if nothing changes) and base, both for swap_config.
 stage_config() {
   local answer errors
+  [[ -x $openclaw/bin/node ]] || fail "$openclaw/bin/node is missing: the openclaw layer comes first"
   answer=$(edit_config stage)
   candidate=${answer% *} base=${answer##* }
   [[ -n $candidate ]] || return 0
   progress 'validating openclaw.json'
-  errors=$(as_openclaw "OPENCLAW_CONFIG_PATH=$candidate" "$openclaw/bin/node" "$openclaw/bin/openclaw" config validate 2>&1) ||
-    fail "OpenClaw refuses these settings: $errors"
+  # What a key holds may be a user's secret: only its name is shown.
+  errors=$(as_openclaw -E "OPENCLAW_CONFIG_PATH=$candidate" "$openclaw/bin/node" "$openclaw/bin/openclaw" \
+    config validate 2>&1 | sed 's/, got: .*//') || fail "OpenClaw refuses these settings: $errors"
+}
+
+# swap_config: the staged candidate becomes openclaw.json; the old one comes back on roll-back. Stop the gateway before.
+swap_config() {
+  [[ -n $candidate ]] || return 0
+  edit_config read >"$JOURNAL/openclaw.json"
+  sync "$JOURNAL/openclaw.json"
+  # Not by guard: root must not write into a folder of user openclaw.
+  undo "source /usr/local/vps-scripts/gateway.sh; edit_config restore <$JOURNAL/openclaw.json"
+  edit_config swap "$base"
+  note openclaw.json
+}
+
+# stop_gateway: stops it if it runs, and makes roll-back end with what was before. It first finishes what it is doing.
+stop_gateway() {
+  if systemctl is-active --quiet openclaw; then
+    progress 'stopping the gateway'
+    undo 'systemctl daemon-reload; systemctl reset-failed openclaw; systemctl start openclaw'
+  else
+    undo 'systemctl daemon-reload'
+  fi
+  if [[ -e /etc/systemd/system/openclaw.service ]]; then
+    systemctl stop openclaw # one that waits for its next start, too
+  fi
+}
+
+# http_status PATH [HEADER...]: the status code that the gateway answers with; nothing if it doesn't answer.
+http_status() {
+  # shellcheck disable=SC2016 # the inner shell expands these
+  timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/18789 && printf "%s\r\n" "GET $1 HTTP/1.0" "Host: 127.0.0.1" "${@:2}" "" >&3 &&
+    IFS=" " read -r _ status _ <&3 && printf %s "$status"' http "$@" 2>/dev/null || :
+}
+
+# start_gateway: starts it and waits until it is ready to serve.
+start_gateway() {
+  local started=$SECONDS limit=180 state shown=0
+  undo 'systemctl stop openclaw'
+  systemctl reset-failed openclaw 2>/dev/null || : # nothing to reset on a new host
+  systemctl start openclaw
+  until [[ $(http_status /startupz) == 200 ]]; do
+    state=$(systemctl is-active openclaw || :) # its exit code repeats the state
+    if [[ $state != active && $state != activating ]] || ((SECONDS - started > limit)) ||
+      (($(systemctl show openclaw -p NRestarts --value) > 1)); then
+      journalctl --unit=openclaw --lines=25 --output=cat --no-pager >&2
+      fail "the gateway ($state) didn't become ready within $((SECONDS - started)) s; its last lines are above"
+    fi
+    if ((SECONDS - started >= shown + 5)); then
+      shown=$((SECONDS - started))
+      progress "waiting for the gateway, $shown s"
+    fi
+    sleep 0.1
+  done
+  progress "the gateway is ready after $((SECONDS - started)) s"
 }

@@ -1,0 +1,18 @@
+import { openClawPackages } from "../../lib/openclawPackages";
+import { render } from "../../lib/render";
+import { hereDocument, quote } from "../../lib/shell";
+import { hostFile } from "./files";
+
+/** Script of the openclaw layer: Node.js, npm and OpenClaw. `registry` is the base address of the npm registry. */
+export function openclawScript({ registry }: { readonly registry: string }): string {
+  const { id, list } = openClawPackages();
+  const scripts = "usr/local/vps-scripts";
+  return render("layers/openclaw.sh", {
+    id: quote(id),
+    registry: quote(registry),
+    packages: hereDocument(list),
+    fetchPackages: hostFile(`${scripts}/fetch-packages`),
+    openclawConfig: hostFile(`${scripts}/openclaw-config.mjs`),
+    gatewayLib: hostFile(`${scripts}/gateway.sh`),
+  });
+}

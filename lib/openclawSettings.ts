@@ -1,0 +1,65 @@
+/** A JSON object, such as openclaw.json. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** TCP port of the gateway, on loopback only. */
+export const gatewayPort = 18789;
+
+/** What the document says (Loopback Binding, Gateway Token); nothing overrides it. */
+const documented: JsonObject = {
+  gateway: {
+    mode: "local",
+    bind: "loopback",
+    port: gatewayPort,
+    trustedProxies: ["127.0.0.1", "::1"],
+    auth: { mode: "token" },
+  },
+};
+
+/** Hardening beyond the document; `docs/openclaw-settings.md` has the reason for each. A stack's settings override it. */
+const baseline: JsonObject = {
+  gateway: {
+    auth: { allowTailscale: false, rateLimit: { maxAttempts: 10, windowMs: 60_000, lockoutMs: 300_000 } },
+    controlUi: {
+      allowedOrigins: [`http://127.0.0.1:${String(gatewayPort)}`, `http://localhost:${String(gatewayPort)}`],
+    },
+    nodes: { pairing: { sshVerify: false } },
+    tailscale: { mode: "off" },
+    terminal: { enabled: false },
+  },
+  tools: {
+    profile: "messaging",
+    exec: { mode: "deny" },
+    elevated: { enabled: false },
+    fs: { workspaceOnly: true },
+  },
+  browser: { enabled: false },
+  discovery: { mdns: { mode: "off" } },
+  update: { checkOnStart: false, auto: { enabled: false } },
+};
+
+/**
+ * The keys of openclaw.json that the program manages: the hardened baseline, over it the stack's own settings, over those
+ * the document's. Every other key of the file stays the gateway's and its users'.
+ *
+ * @param settings - the stack's settings; a key that is `null` takes the baseline's key out, so that it is not managed
+ */
+export function managedSettings(settings: JsonObject): JsonObject {
+  return overlay(overlay(baseline, settings), documented);
+}
+
+function overlay(base: JsonObject, over: JsonObject): JsonObject {
+  const merged = new Map(Object.entries(base));
+  for (const [key, value] of Object.entries(over)) {
+    const old = merged.get(key);
+    if (value === null) {
+      merged.delete(key);
+    } else {
+      merged.set(key, isObject(value) ? overlay(isObject(old) ? old : {}, value) : value);
+    }
+  }
+  return Object.fromEntries(merged);
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
