@@ -5,8 +5,9 @@ source /usr/local/vps-scripts/gateway.sh
 token={{{token}}}
 
 folder 700 root:root /etc/monoclaw
+old=
+[[ ! -s /etc/monoclaw/auth-token ]] || old=$(</etc/monoclaw/auth-token)
 put 600 root:root /etc/monoclaw/auth-token <<<"$token"
-# A shell's built-in and a pipe: no process list shows it.
 stage_config <<<"{\"before\": {}, \"now\": {\"gateway\": {\"auth\": {\"token\": \"$token\"}}}}"
 
 if [[ -n $candidate ]]; then
@@ -17,6 +18,8 @@ if [[ -n $candidate ]]; then
   if [[ $running == active ]]; then
     start_gateway
     note 'restarted the gateway'
+    [[ $(token_status "$token") =~ ^(200|404)$ ]] || fail 'the gateway does not accept the new token'
+    [[ -z $old || $old == "$token" || $(token_status "$old") == 401 ]] || fail 'the gateway still accepts the old token'
   fi
 else
   commit

@@ -24,7 +24,8 @@ stage_config() {
   [[ -x $openclaw/bin/node ]] || fail "$openclaw/bin/node is missing: the openclaw layer comes first"
   answer=$(edit_config stage)
   candidate=${answer% *} base=${answer##* }
-  [[ -n $candidate ]] || return 0
+  # A file that is only just begun has nothing to check yet; the gateway layer completes it.
+  [[ -n $candidate && $base != none ]] || return 0
   progress 'validating openclaw.json'
   # What a key holds may be a user's secret: only its name is shown.
   errors=$(as_openclaw -E "OPENCLAW_CONFIG_PATH=$candidate" "$openclaw/bin/node" "$openclaw/bin/openclaw" \
@@ -55,11 +56,19 @@ stop_gateway() {
   fi
 }
 
-# http_status PATH [HEADER...]: the status code that the gateway answers with; nothing if it doesn't answer.
+# http_status: sends the request on stdin, prints the status code of the answer; nothing if there is none.
 http_status() {
   # shellcheck disable=SC2016 # the inner shell expands these
-  timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/18789 && printf "%s\r\n" "GET $1 HTTP/1.0" "Host: 127.0.0.1" "${@:2}" "" >&3 &&
-    IFS=" " read -r _ status _ <&3 && printf %s "$status"' http "$@" 2>/dev/null || :
+  timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/18789 && cat >&3 && IFS=" " read -r _ status _ <&3 && printf %s "$status"' \
+    2>/dev/null || : # not listening is an answer, too
+}
+
+# token_status TOKEN: 401 if the gateway refuses the token, another code if it accepts it (no such tool exists).
+token_status() {
+  local body='{"tool":"monoclaw-token-check"}' request
+  printf -v request '%s\r\n' 'POST /tools/invoke HTTP/1.0' 'Host: 127.0.0.1' "Authorization: Bearer $1" \
+    'Content-Type: application/json' "Content-Length: ${#body}" ''
+  http_status <<<"$request$body" # no process list shows it
 }
 
 # start_gateway: starts it and waits until it is ready to serve.
@@ -68,7 +77,7 @@ start_gateway() {
   undo 'systemctl stop openclaw'
   systemctl reset-failed openclaw 2>/dev/null || : # nothing to reset on a new host
   systemctl start openclaw
-  until [[ $(http_status /startupz) == 200 ]]; do
+  until [[ $(http_status <<<$'GET /startupz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r') == 200 ]]; do
     state=$(systemctl is-active openclaw || :) # its exit code repeats the state
     if [[ $state != active && $state != activating ]] || ((SECONDS - started > limit)) ||
       (($(systemctl show openclaw -p NRestarts --value) > 1)); then
