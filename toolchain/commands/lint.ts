@@ -1,0 +1,68 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { ensurePackages } from "../debian";
+import { root } from "../paths";
+import { capture } from "../process";
+import { program, projectFiles, runChecks } from "../tools";
+
+const BIN = join(root, "node_modules/.bin");
+
+/** A shell script that a template renders to, for lint to check. */
+interface Rendered {
+  /** Path of the template. */
+  path: string;
+  content: string;
+}
+
+/** `lint`: formatting, rules, types and shell scripts; prints only what is wrong. */
+export async function lint(): Promise<number> {
+  await ensurePackages(["shellcheck", "shfmt"]);
+  const scripts = await shellFiles();
+  return runChecks([
+    program("prettier", join(BIN, "prettier"), ["--check", "--log-level", "warn", "."]),
+    program("eslint", join(BIN, "eslint"), ["--max-warnings", "0", "."]),
+    program("tsc", join(BIN, "tsc"), ["--noEmit"]),
+    program("shellcheck", "shellcheck", ["-x", ...scripts]),
+    program("shfmt", "shfmt", ["-i", "2", "-ci", "-d", ...scripts]),
+    { name: "shell templates", run: checkTemplates },
+  ]);
+}
+
+/** Shell scripts by name or first line. Those below templates/ are no shell until they are rendered. */
+async function shellFiles(): Promise<string[]> {
+  const files = await projectFiles();
+  return files.filter((path) => {
+    if (path.startsWith("templates/") || !existsSync(join(root, path))) return false;
+    return path.endsWith(".sh") || (!basename(path).includes(".") && /^#!.*\b(ba)?sh\b/.test(firstLine(path)));
+  });
+}
+
+function firstLine(path: string): string {
+  return readFileSync(join(root, path), "utf8").split("\n", 1)[0] ?? "";
+}
+
+/** Checks the scripts that `shellTemplates` of test/templates/shell.ts renders, if there is one. */
+async function checkTemplates(): Promise<string> {
+  const file = join(root, "test/templates/shell.ts");
+  if (!existsSync(file)) return "";
+  const { shellTemplates } = (await import(file)) as { shellTemplates: () => Rendered[] | Promise<Rendered[]> };
+  const folder = mkdtempSync(join(tmpdir(), "monoclaw-lint-"));
+  try {
+    const complaints: string[] = [];
+    for (const { path, content } of await shellTemplates()) {
+      const copy = join(folder, path.replaceAll("/", "_"));
+      writeFileSync(copy, content);
+      for (const [tool, args] of [
+        ["shellcheck", ["-s", "bash"]],
+        ["shfmt", ["-i", "2", "-ci", "-ln", "bash", "-d"]],
+      ] as const) {
+        const { exitCode, stdout, stderr } = await capture(tool, [...args, copy]);
+        if (exitCode !== 0) complaints.push((stdout + stderr).replaceAll(copy, path));
+      }
+    }
+    return complaints.join("\n");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,70 @@
+import { existsSync } from "node:fs";
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { cached, fill, fingerprint } from "../cache";
+import { root } from "../paths";
+import { step } from "../report";
+
+/** A program that the engine starts, bundled into one file so that it starts fast. */
+export interface Bundle {
+  /** Its TypeScript entry point, below toolchain/. */
+  entry: string;
+  /** Its path below Pulumi's home. */
+  path: string;
+  /** Its file in the cache. */
+  file: string;
+}
+
+/** The language host and the stand-in plugins; bundled now if their sources changed. */
+export async function ensureBundles(): Promise<Bundle[]> {
+  const folder = cached("plugins", fingerprint([...SOURCES, join(root, "package-lock.json"), __filename]));
+  const bundles = programs().map((program) => ({
+    ...program,
+    file: join(folder, program.path.split("/").pop() ?? ""),
+  }));
+  if (!existsSync(folder)) {
+    await step("stand-in plugins: bundle", async () => {
+      await fill(folder, async (partial) => {
+        await mkdir(partial, { recursive: true });
+        for (const { entry, path } of bundles) await bundle(entry, join(partial, path.split("/").pop() ?? ""));
+      });
+    });
+  }
+  return bundles;
+}
+
+const SOURCES = ["toolchain/language", "toolchain/standins"].map((folder) => join(root, folder));
+
+/** The versions are those of the npm packages: the engine looks for exactly them. */
+function programs(): Pick<Bundle, "entry" | "path">[] {
+  const plugins = ["command", "random", "hcloud"].flatMap((name) => {
+    const entry = join(root, "toolchain/standins", name, "main.ts");
+    if (!existsSync(entry)) return [];
+    const { version } = require(`@pulumi/${name}/package.json`) as { version: string };
+    return [{ entry, path: `plugins/resource-${name}-v${version}/pulumi-resource-${name}` }];
+  });
+  return [
+    { entry: join(root, "toolchain/language/main.ts"), path: "lib/pulumi-language-nodejs" },
+    { entry: join(root, "toolchain/language/lazy.ts"), path: "lib/pulumi-program-preload.js" },
+    ...plugins,
+  ];
+}
+
+async function bundle(entry: string, output: string): Promise<void> {
+  const { build } = await import("esbuild");
+  await build({
+    entryPoints: [entry],
+    outfile: output,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    minify: true,
+    keepNames: true,
+    // Optional native speed-ups of ssh2, which does without.
+    external: ["cpu-features", "*.node"],
+    banner: { js: "#!/usr/bin/env node" },
+    logLevel: "error",
+    legalComments: "none",
+  });
+  await chmod(output, 0o755);
+}

@@ -1,0 +1,82 @@
+import type { Change, Changes } from "./diff";
+import type { Log } from "./engine";
+import type { Failure, Fields } from "./fields";
+import type { JsonMap, ValueMap } from "./values";
+
+/** What every call about a resource knows. */
+export interface Context {
+  urn: string;
+  /** The name in the program. */
+  name: string;
+  log: Log;
+  /** Aborted when the user cancels the update. */
+  signal: AbortSignal;
+}
+
+/** A change, and whether it needs a new resource. */
+export interface Difference {
+  change: Change;
+  replace: boolean;
+}
+
+/** What `check` may look at beside the inputs. */
+export interface CheckContext {
+  name: string;
+  /** Inputs of the resource as it stands; none for a new one. */
+  olds: ValueMap | undefined;
+}
+
+/** A resource as it is after a create, a read or an update; values without marks of secrecy. */
+export interface State {
+  id: string;
+  outputs: JsonMap;
+  /** Inputs as `read` found them; the ones of the program otherwise. */
+  inputs?: JsonMap;
+}
+
+/** One resource type that a stand-in plugin manages. Inputs and outputs come and go without marks of secrecy. */
+export interface Resource {
+  inputs: Fields;
+  /** Outputs that are no inputs. */
+  outputs: readonly string[];
+  /** Outputs that are secret in themselves. */
+  secretOutputs?: readonly string[];
+  /** Outputs that an update never changes, so that a preview knows them. */
+  stable?: readonly string[];
+  /** Replace by deleting first: the two can't exist at once. */
+  deleteBeforeReplace?: boolean;
+  /** Checks and defaults beyond what `inputs` states; may change `inputs`. */
+  check?(inputs: ValueMap, context: CheckContext): Failure[];
+  /** Takes away or adds changes, beyond the comparison of each input with the state. */
+  adjust?(changes: Changes, olds: ValueMap, news: ValueMap, oldInputs: ValueMap): Record<string, Difference>;
+  create(inputs: JsonMap, context: Context): Promise<State>;
+  /** Resolves with undefined if there is no such resource any more. Without it a refresh keeps the state. */
+  read?(id: string, inputs: JsonMap, outputs: JsonMap, context: Context): Promise<State | undefined>;
+  /** Without it every change replaces. */
+  update?(id: string, olds: JsonMap, news: JsonMap, context: Context): Promise<JsonMap>;
+  delete(id: string, outputs: JsonMap, context: Context): Promise<void>;
+}
+
+/** A whole stand-in plugin. */
+export interface Plugin<Config> {
+  /** Name of the official plugin, such as `command`. */
+  name: string;
+  /** Version of the official plugin that it stands in for. */
+  version: string;
+  /** Its provider configuration. */
+  config: Fields;
+  /** Reads the configuration; throws what is wrong with it. Secrets are revealed. */
+  configure(config: JsonMap): Config;
+  /** The resource types by token. */
+  resources(config: Config): Record<string, Resource>;
+}
+
+/** Part of the work was done before it failed: the engine keeps the resource, tainted, with this state. */
+export class PartialFailure extends Error {
+  constructor(
+    message: string,
+    readonly state: State,
+  ) {
+    super(message);
+  }
+}
