@@ -1,0 +1,85 @@
+import { FilteredHost, HostDriver, HostSpec } from "../host/spec";
+import { usableBase, suites } from "../host/image";
+import { Instance } from "../instances";
+import { Firewall, PrimaryIp, Server, Store } from "../state";
+import { Actions } from "./actions";
+import { images } from "./catalog";
+import { ApiError } from "./errors";
+import { matchesSelector } from "./listing";
+
+/** What every part of the API works on. */
+export class Lab {
+  readonly actions: Actions;
+
+  constructor(
+    readonly instance: Instance,
+    readonly store: Store,
+    readonly driver: HostDriver,
+    private readonly baseKey: (image: number) => string = builtBase,
+  ) {
+    this.actions = new Actions(store);
+  }
+
+  /** Folder name of the base image that a new disk with this image lies upon. */
+  baseFor(image: number): string {
+    return this.baseKey(image);
+  }
+
+  /** The address of a kind on a server, or undefined. */
+  addressOf(server: Server, type: PrimaryIp["type"]): PrimaryIp | undefined {
+    return this.store.state.primaryIps.find((ip) => ip.assignee === server.id && ip.type === type);
+  }
+
+  /** Firewalls in force on a server, directly or by a label selector. */
+  firewallsOf(server: Server): Firewall[] {
+    return this.store.state.firewalls.filter((firewall) => this.serversOf(firewall).includes(server));
+  }
+
+  /** Servers that a firewall is in force on. */
+  serversOf(firewall: Firewall): Server[] {
+    return this.store.state.servers.filter((server) =>
+      firewall.targets.some((target) =>
+        target.type === "server" ? target.server === server.id : matchesSelector(target.selector, server.labels),
+      ),
+    );
+  }
+
+  /** What the driver needs to boot a server. */
+  specOf(server: Server): HostSpec {
+    return {
+      id: server.id,
+      name: server.name,
+      base: server.base,
+      mac: server.mac,
+      location: server.location,
+      ipv4: this.addressOf(server, "ipv4")?.ip,
+      ipv6: this.addressOf(server, "ipv6")?.ip,
+      sshKeys: server.sshKeys,
+      userData: server.userData,
+      rootPassword: server.rootPassword ?? undefined,
+    };
+  }
+
+  /** Brings the packet filter in line with servers, addresses and firewalls. */
+  async applyFilter(): Promise<void> {
+    const hosts = this.store.state.servers.map((server): FilteredHost => {
+      const firewalls = this.firewallsOf(server);
+      return {
+        id: server.id,
+        ipv4: this.addressOf(server, "ipv4")?.ip,
+        ipv6: this.addressOf(server, "ipv6")?.ip,
+        rules: firewalls.length === 0 ? undefined : firewalls.flatMap(({ rules }) => rules),
+      };
+    });
+    await this.driver.applyFilter(hosts);
+  }
+}
+
+function builtBase(id: number): string {
+  const name = images.find((image) => image.id === id)?.name ?? "";
+  const base = usableBase(suites[name] ?? "");
+  if (base === undefined) {
+    throw new ApiError(503, "unavailable", `the lab has no base for '${name}' yet: run 'npm run lab -- up'`);
+  }
+  return base.key;
+}

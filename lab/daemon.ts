@@ -1,0 +1,98 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { buildApi } from "./api/app";
+import { Lab } from "./api/context";
+import { buildMetadata } from "./api/metadata";
+import { watchHosts } from "./api/serverActions";
+import { NspawnDriver } from "./host/driver";
+import { groupsOf, killGroup } from "./host/groups";
+import { ensureNetwork } from "./host/network";
+import { Instance, InstanceName, instanceNames, instanceOf, labToken } from "./instances";
+import { messageOf } from "./run";
+import { Store } from "./state";
+import { codeVersion } from "./version";
+
+const log = (text: string): void => {
+  console.log(`${new Date().toISOString()} ${text}`);
+};
+
+/** Ends hosts that are on record nowhere, left by a crash or by another checkout's lab. */
+async function removeStrays(instance: Instance, lab: Lab): Promise<void> {
+  for (const group of groupsOf(instance.group)) {
+    const id = /-h(\d+)$/.exec(group)?.[1];
+    const known = lab.store.state.servers.some((server) => String(server.id) === id);
+    if (id !== undefined && !known) {
+      log(`removing the leftover host group ${group}`);
+      await killGroup(group);
+    }
+  }
+}
+
+/** Brings the record in line with what survived the daemon's last end. */
+function adopt(lab: Lab): void {
+  const { servers, actions } = lab.store.state;
+  for (const action of actions.filter(({ status }) => status === "running")) {
+    action.status = "error";
+    action.error = { code: "action_failed", message: "the lab's daemon was restarted meanwhile" };
+    action.finished = new Date().toISOString();
+  }
+  for (const server of servers) {
+    server.locked = false;
+    server.status = lab.driver.isRunning(server.id) ? "running" : "off";
+    log(`server ${server.name} (${String(server.id)}): ${server.status}`);
+  }
+  lab.store.save();
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { instance: { type: "string" } } });
+  const name = instanceNames.find((candidate) => candidate === values.instance) ?? ("dev" satisfies InstanceName);
+  const instance = instanceOf(name);
+  mkdirSync(instance.stateDir, { recursive: true, mode: 0o700 });
+
+  const store = new Store(join(instance.stateDir, "state.json"));
+  const lab = new Lab(instance, store, new NspawnDriver(instance));
+  const identity = { instance: name, checkout: instance.checkout, version: codeVersion(), pid: process.pid };
+  const api = buildApi(lab, labToken, identity);
+  // Owning the port makes this the one daemon of the instance; nothing is touched before.
+  await api.listen({ host: "127.0.0.1", port: instance.port });
+  await removeStrays(instance, lab);
+  const isNew = await ensureNetwork(instance, join(instance.stateDir, "fabric.log"));
+  if (isNew) {
+    // A host without its cable can't be reached any more.
+    for (const server of store.state.servers) {
+      await lab.driver.powerOff(server.id);
+    }
+  }
+  adopt(lab);
+  await lab.applyFilter();
+
+  const metadata = buildMetadata(lab);
+  await new Promise<void>((resolve, reject) => {
+    metadata.once("error", reject).listen(instance.metadataPort, `${instance.prefix4}.1`, resolve);
+  });
+  const stop = new AbortController();
+  const watching = watchHosts(lab, stop.signal);
+  writeFileSync(join(instance.stateDir, "ready"), String(process.pid));
+  log(`lab ${name} listens on ${instance.endpoint}`);
+
+  const end = (signal: string): void => {
+    log(`${signal}: the daemon ends, hosts stay as they are`);
+    stop.abort();
+    void (async () => {
+      await watching;
+      await lab.actions.settle();
+      await api.close();
+      metadata.close();
+      metadata.closeAllConnections();
+      store.save();
+    })();
+  };
+  process.once("SIGTERM", end).once("SIGINT", end);
+}
+
+main().catch((error: unknown) => {
+  console.error(`${new Date().toISOString()} lab daemon: ${messageOf(error)}`);
+  process.exit(1);
+});

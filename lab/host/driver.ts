@@ -1,0 +1,125 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Instance } from "../instances";
+import { waitUntil } from "../run";
+import { renderFilter } from "./firewall";
+import { initOf, killGroup, processesOf, spawnGroup } from "./groups";
+import { baseOf, touchBase } from "./image";
+import { fabricPid, inFabric } from "./network";
+import { nameservers } from "./resolver";
+import { seedFor } from "./seed";
+import { FilteredHost, HostDriver, HostSpec, portName } from "./spec";
+
+/** systemd's signals for its first process: power button (SIGRTMIN+4) and Ctrl-Alt-Del (SIGINT). */
+const signals = { poweroff: 38, reboot: "SIGINT" } as const;
+
+/** Where the files of one host are. */
+export function hostDir(instance: Instance, id: number): string {
+  return join(instance.stateDir, "hosts", String(id));
+}
+
+/** What the host printed on its console, over all of its boots. */
+export function consoleLog(instance: Instance, id: number): string {
+  return join(hostDir(instance, id), "console.log");
+}
+
+/** The process group of one host. */
+export function hostGroup(instance: Instance, id: number): string {
+  return `${instance.group}-${portName(id)}`;
+}
+
+/** Real Debian hosts in systemd-nspawn on this machine. */
+export class NspawnDriver implements HostDriver {
+  constructor(private readonly instance: Instance) {}
+
+  createDisk(spec: HostSpec): Promise<void> {
+    const base = baseOf(spec.base);
+    if (!existsSync(base.rootfs)) {
+      throw new Error(`the base image ${spec.base} is gone from the cache: delete the server and create it again`);
+    }
+    const dir = hostDir(this.instance, spec.id);
+    for (const part of ["upper", "work", "root"]) {
+      rmSync(join(dir, part), { recursive: true, force: true });
+      mkdirSync(join(dir, part), { recursive: true });
+    }
+    return Promise.resolve();
+  }
+
+  removeDisk(id: number): Promise<void> {
+    rmSync(hostDir(this.instance, id), { recursive: true, force: true });
+    return Promise.resolve();
+  }
+
+  async powerOn(spec: HostSpec): Promise<void> {
+    const fabric = fabricPid(this.instance);
+    if (fabric === undefined) {
+      throw new Error("the lab's network is down: restart the lab");
+    }
+    const dir = hostDir(this.instance, spec.id);
+    const base = baseOf(spec.base);
+    touchBase(base);
+    this.writeSeed(spec);
+    const group = hostGroup(this.instance, spec.id);
+    await killGroup(group);
+    spawnGroup(group, [join(__dirname, "run-host.sh")], consoleLog(this.instance, spec.id), {
+      LAB_DIR: dir,
+      LAB_ROOTFS: base.rootfs,
+      LAB_FABRIC: String(fabric),
+      LAB_MACHINE: `${this.instance.name}-${portName(spec.id)}`,
+      LAB_HOSTNAME: spec.name,
+      LAB_PORT: portName(spec.id),
+      LAB_MAC: spec.mac,
+      LAB_IPV4: spec.ipv4 ?? "",
+      LAB_IPV6: spec.ipv6 ?? "",
+    });
+    let started = false;
+    await waitUntil(
+      () => {
+        const running = this.isRunning(spec.id);
+        started ||= running;
+        if (started && !running) {
+          throw new Error(`the host ended while it booted; its console: npm run lab -- logs ${spec.name}`);
+        }
+        return initOf(group) !== undefined;
+      },
+      { deadline: 20_000, what: `the first process of ${spec.name}` },
+    );
+  }
+
+  async powerOff(id: number): Promise<void> {
+    await killGroup(hostGroup(this.instance, id));
+  }
+
+  requestShutdown(id: number): void {
+    this.signal(id, signals.poweroff);
+  }
+
+  requestReboot(id: number): void {
+    this.signal(id, signals.reboot);
+  }
+
+  isRunning(id: number): boolean {
+    return processesOf(hostGroup(this.instance, id)).length > 0;
+  }
+
+  async applyFilter(hosts: readonly FilteredHost[]): Promise<void> {
+    await inFabric(this.instance, ["nft", "-f", "-"], renderFilter(this.instance, hosts));
+  }
+
+  private signal(id: number, signal: NodeJS.Signals | number): void {
+    const init = initOf(hostGroup(this.instance, id));
+    if (init !== undefined) {
+      process.kill(init, signal);
+    }
+  }
+
+  /** The seed is read at each boot; cloud-init acts on all of it only once per disk. */
+  private writeSeed(spec: HostSpec): void {
+    const dir = join(hostDir(this.instance, spec.id), "upper", "var", "lib", "cloud", "seed", "nocloud");
+    mkdirSync(dir, { recursive: true });
+    const network = { gateway4: `${this.instance.prefix4}.1`, nameservers: nameservers() };
+    for (const [name, content] of Object.entries(seedFor(spec, network))) {
+      writeFileSync(join(dir, name), content, { mode: 0o600 });
+    }
+  }
+}

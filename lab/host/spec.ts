@@ -1,0 +1,68 @@
+/** What booting a host takes; everything else about it belongs to the API. */
+export interface HostSpec {
+  readonly id: number;
+  /** Server and host name. */
+  readonly name: string;
+  /** Folder name of the base in the cache. */
+  readonly base: string;
+  readonly mac: string;
+  readonly location: string;
+  /** Address within the lab's /24, or undefined without IPv4. */
+  readonly ipv4: string | undefined;
+  /** Network of 64 bits, e.g. `fd77:80:0:a::/64`; the host has `::1` of it. */
+  readonly ipv6: string | undefined;
+  /** Public keys that root accepts. */
+  readonly sshKeys: readonly string[];
+  readonly userData: string;
+  /** Set by the API when no key was given. */
+  readonly rootPassword: string | undefined;
+}
+
+/** One rule of a cloud firewall, as the API has it. */
+export interface FirewallRule {
+  readonly direction: "in" | "out";
+  readonly source_ips: readonly string[];
+  readonly destination_ips: readonly string[];
+  readonly protocol: "tcp" | "udp" | "icmp" | "esp" | "gre";
+  /** `80`, `80-85` or `any`; for tcp and udp only. */
+  readonly port: string | null;
+  readonly description: string | null;
+}
+
+/** One host as the packet filter sees it. */
+export interface FilteredHost {
+  readonly id: number;
+  readonly ipv4: string | undefined;
+  readonly ipv6: string | undefined;
+  /** Rules of all attached firewalls, or undefined if none is attached: then everything passes. */
+  readonly rules: readonly FirewallRule[] | undefined;
+}
+
+/** The hosts of a lab as the API drives them. Real ones boot containers; unit tests put a fake in their place. */
+export interface HostDriver {
+  /** Makes an empty disk for the host; what was on it is gone. */
+  createDisk(spec: HostSpec): Promise<void>;
+  /** Removes the disk. */
+  removeDisk(id: number): Promise<void>;
+  /** Boots, and returns once the host's first process runs. */
+  powerOn(spec: HostSpec): Promise<void>;
+  /** Cuts the power. */
+  powerOff(id: number): Promise<void>;
+  /** Presses the power button. */
+  requestShutdown(id: number): void;
+  /** Presses Ctrl-Alt-Del. */
+  requestReboot(id: number): void;
+  isRunning(id: number): boolean;
+  /** Makes these the packet filter of the whole lab, in one step. */
+  applyFilter(hosts: readonly FilteredHost[]): Promise<void>;
+}
+
+/** Gateway-side interface of a host. */
+export function portName(id: number): string {
+  return `h${String(id)}`;
+}
+
+/** The address that a host has of its /64. */
+export function ipv6Address(network: string): string {
+  return network.replace(/::\/64$/, "::1");
+}

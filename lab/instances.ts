@@ -1,0 +1,67 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+
+/** Labs that can run side by side on one machine: `dev` for people, `test` for `npm test`. */
+export type InstanceName = "dev" | "test";
+
+export const instanceNames: readonly InstanceName[] = ["dev", "test"];
+
+/**
+ * API token of every lab: 64 characters as the provider's are. It is no secret: the API listens on loopback only, and
+ * whoever may reach that as root owns the hosts anyway.
+ */
+export const labToken = `lab${"0".repeat(58)}lab`;
+
+/** One lab: its names on the machine, addresses and folders. Everything that it changes on the machine carries one of them. */
+export interface Instance {
+  readonly name: InstanceName;
+  /** TCP port of the API on 127.0.0.1. */
+  readonly port: number;
+  /** Base URL as `hcloud:endpoint` wants it. */
+  readonly endpoint: string;
+  /** TCP port on the uplink address where the metadata service listens; hosts see it as 169.254.169.254:80. */
+  readonly metadataPort: number;
+  /** First three numbers of the hosts' IPv4 network, a /24. */
+  readonly prefix4: string;
+  /** First two groups of the hosts' IPv6 network, a /48 of which each host has a /64. */
+  readonly prefix6: string;
+  /** Prefix of process groups: `${group}-daemon`, `${group}-fabric`, `${group}-h<id>`. */
+  readonly group: string;
+  /** Network interface on the machine that leads to the hosts. */
+  readonly uplink: string;
+  /** nftables table on the machine: NAT, and what hosts may reach of the machine. */
+  readonly table: string;
+  /** The checkout that this code belongs to. */
+  readonly checkout: string;
+  /** Records, logs and disks of the hosts. */
+  readonly stateDir: string;
+}
+
+const checkout = resolve(__dirname, "..");
+const ports: Record<InstanceName, number> = { dev: 8480, test: 8490 };
+const networks: Record<InstanceName, number> = { dev: 80, test: 90 };
+
+/** The lab of this name, as this checkout runs it. */
+export function instanceOf(name: InstanceName): Instance {
+  const port = ports[name];
+  const network = String(networks[name]);
+  return {
+    name,
+    port,
+    endpoint: `http://127.0.0.1:${String(port)}/v1`,
+    metadataPort: port + 1,
+    prefix4: `10.77.${network}`,
+    prefix6: `fd77:${network}`,
+    group: `monoclaw-lab-${name}`,
+    uplink: `mclab-${name}`,
+    table: `monoclaw_lab_${name}`,
+    checkout,
+    stateDir: join(checkout, ".state", "lab", name),
+  };
+}
+
+/** Folder of everything heavy that outlives a lab. */
+export function cacheDir(): string {
+  const base = process.env.XDG_CACHE_HOME ?? "";
+  return join(base === "" ? join(homedir(), ".cache") : base, "monoclaw");
+}

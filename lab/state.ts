@@ -1,0 +1,133 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { FirewallRule } from "./host/spec";
+
+/** Free key-value pairs on a resource. */
+export type Labels = Record<string, string>;
+
+/** Kinds of resources that actions refer to. */
+export type ResourceType = "server" | "firewall" | "primary_ip";
+
+/** One action, exactly as the API shows it. */
+export interface Action {
+  readonly id: number;
+  readonly command: string;
+  status: "running" | "success" | "error";
+  progress: number;
+  readonly started: string;
+  finished: string | null;
+  error: { code: string; message: string } | null;
+  readonly resources: readonly { readonly id: number; readonly type: ResourceType }[];
+}
+
+/** An SSH key, exactly as the API shows it. */
+export interface SshKey {
+  readonly id: number;
+  name: string;
+  readonly fingerprint: string;
+  readonly public_key: string;
+  labels: Labels;
+  readonly created: string;
+}
+
+/** What a firewall is attached to. */
+export type FirewallTarget =
+  { readonly type: "server"; readonly server: number } | { readonly type: "label_selector"; readonly selector: string };
+
+/** A cloud firewall. */
+export interface Firewall {
+  readonly id: number;
+  name: string;
+  labels: Labels;
+  readonly created: string;
+  rules: FirewallRule[];
+  targets: FirewallTarget[];
+}
+
+/** An address that can be on a server. */
+export interface PrimaryIp {
+  readonly id: number;
+  name: string;
+  readonly type: "ipv4" | "ipv6";
+  /** `10.77.80.12`, or a network such as `fd77:80:0:c::/64`. */
+  readonly ip: string;
+  readonly location: string;
+  labels: Labels;
+  readonly created: string;
+  /** Server that has it. */
+  assignee: number | null;
+  autoDelete: boolean;
+  protection: { delete: boolean };
+  dnsPtr: Record<string, string>;
+}
+
+/** Where a server is in its life, in the API's words. */
+export type ServerStatus =
+  "initializing" | "starting" | "running" | "stopping" | "off" | "rebuilding" | "deleting" | "migrating";
+
+/** A server; what the API shows of it is derived. */
+export interface Server {
+  readonly id: number;
+  name: string;
+  status: ServerStatus;
+  readonly created: string;
+  labels: Labels;
+  serverType: number;
+  image: number;
+  readonly location: string;
+  backupWindow: string | null;
+  protection: { delete: boolean; rebuild: boolean };
+  primaryDiskSize: number;
+  /** True while an action that changes the server runs. */
+  locked: boolean;
+  readonly mac: string;
+  /** Folder name of the base image that its disk lies upon. */
+  base: string;
+  /** Public keys that were given when it was created. */
+  readonly sshKeys: readonly string[];
+  userData: string;
+  rootPassword: string | null;
+}
+
+/** Everything a lab remembers. */
+export interface LabState {
+  nextId: number;
+  servers: Server[];
+  sshKeys: SshKey[];
+  firewalls: Firewall[];
+  primaryIps: PrimaryIp[];
+  actions: Action[];
+}
+
+const keptActions = 1000;
+
+/** The lab's memory, written to one file after each change. */
+export class Store {
+  readonly state: LabState;
+
+  /** @param path - file to keep the state in; without one it lives in memory only (unit tests). */
+  constructor(private readonly path?: string) {
+    this.state =
+      path !== undefined && existsSync(path)
+        ? (JSON.parse(readFileSync(path, "utf8")) as LabState)
+        : { nextId: 1001, servers: [], sshKeys: [], firewalls: [], primaryIps: [], actions: [] };
+  }
+
+  /** A number that no resource of this lab ever had. */
+  newId(): number {
+    return this.state.nextId++;
+  }
+
+  /** Writes the state, whole or not at all; user_data may hold secrets, so only root reads it. */
+  save(): void {
+    if (this.path === undefined) {
+      return;
+    }
+    const { actions } = this.state;
+    actions.splice(0, Math.max(0, actions.length - keptActions));
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+    const temporary = `${this.path}.new`;
+    writeFileSync(temporary, `${JSON.stringify(this.state, undefined, 1)}\n`, { mode: 0o600 });
+    renameSync(temporary, this.path);
+  }
+}
