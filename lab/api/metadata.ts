@@ -27,7 +27,7 @@ function answer(lab: Lab, server: Server, path: string): string | undefined {
       return server.userData === "" ? undefined : server.userData;
     default: {
       const value = Object.entries(metadata).find(([key]) => path === `${root}/metadata/${key}`)?.[1];
-      return value === undefined ? undefined : typeof value === "object" ? JSON.stringify(value) : String(value);
+      return value === undefined || typeof value === "string" ? value : JSON.stringify(value);
     }
   }
 }

@@ -99,6 +99,7 @@ main() {
   TMPDIR=$work mmdebstrap "${options[@]}" "$suite" "$work/rootfs" "${mirrors[@]}"
 
   if (($# > 0)); then
+    # The machine's way to the archive, for the hosts' apt.
     printf '%s;\n' "$@" >"$work/rootfs/etc/apt/apt.conf.d/90lab"
   fi
   if [[ -f $work/rootfs/etc/apt/sources.list.d/0000debian.sources ]]; then

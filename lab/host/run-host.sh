@@ -50,7 +50,8 @@ boot() {
   export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
   exec systemd-nspawn --boot --quiet --register=no --keep-unit --console=read-only \
     --directory="$LAB_DIR/root" --machine="$LAB_MACHINE" --hostname="$LAB_HOSTNAME" \
-    --network-interface=eth0 --resolv-conf=off --timezone=off --bind=/dev/net/tun
+    --network-interface=eth0 --resolv-conf=off --timezone=off --bind=/dev/net/tun \
+    --capability=CAP_BPF,CAP_PERFMON --system-call-filter="bpf perf_event_open"
 }
 
 main() {
