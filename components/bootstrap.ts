@@ -37,6 +37,8 @@ export function bootstrapScript(args: BootstrapArgs): string {
 export function userData(args: BootstrapArgs, hostKey: { readonly privateKey: string; readonly publicKey: string }): string {
   const script = "/var/lib/monoclaw/bootstrap.sh";
   const cloudConfig = {
+    // Else sudo asks a name server for the host's own name at every command.
+    manage_etc_hosts: "localhost",
     ssh_deletekeys: true,
     ssh_keys: { ed25519_private: hostKey.privateKey, ed25519_public: `${hostKey.publicKey}\n` },
     disable_root: true,

@@ -92,6 +92,13 @@ const takenPorts = new Map([
   [443, "is the dashboard's"],
   [18789, "is the gateway's"],
 ]);
+/** Accounts and groups of Debian and Ubuntu; `admin` and `sudo` lead to root there (sudoers(5)). */
+const reservedNames = new Set(
+  (
+    "root admin sudo wheel adm operator openclaw daemon bin sys sync games man lp mail news uucp proxy www-data backup " +
+    "list irc nobody sshd messagebus staff users shadow disk utmp video audio plugdev lxd docker debian ubuntu"
+  ).split(" "),
+);
 /** Keys of openclaw.json that are the program's: their values come from the stack, or the host would not be the document's. */
 const managedSettings = ["gateway.mode", "gateway.bind", "gateway.port", "gateway.trustedProxies", "gateway.auth"];
 
@@ -125,7 +132,7 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>, root: string
   return { generation, hosts };
 }
 
-const hostsFix = "pulumi config set --path 'monoclaw:hosts.gateway.primaryUser' admin";
+const hostsFix = "pulumi config set --path 'monoclaw:hosts.gateway.primaryUser' ops";
 
 /** Reads values and collects the mistakes. A wrong value is replaced by the default so that reading can go on. */
 class Reader {
@@ -254,10 +261,9 @@ class Reader {
 
   private primaryUser(key: string, value: unknown): string {
     const what = "a user name: 1 to 32 of a-z, 0-9, - and _, starting with a letter";
-    const user = this.text(key, value, "admin", /^[a-z][a-z0-9_-]{0,31}$/, what);
-    const reserved = ["root", "openclaw", "daemon", "bin", "sys", "www-data", "nobody", "sshd", "messagebus", "sudo"];
-    if (reserved.includes(user)) {
-      this.wrong(key, value, "is an account that the host needs for something else", setFix(key, "admin"));
+    const user = this.text(key, value, "ops", /^[a-z][a-z0-9_-]{0,31}$/, what);
+    if (reservedNames.has(user)) {
+      this.wrong(key, value, "is an account or a group that means something else on the host", setFix(key, "ops"));
     }
     return user;
   }

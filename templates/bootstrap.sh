@@ -60,7 +60,7 @@ harden_sshd() {
   rm -f /root/.ssh/authorized_keys
   rm -f /etc/ssh/ssh_host_rsa_key* /etc/ssh/ssh_host_ecdsa_key*
   file 644 /etc/ssh/sshd_config.d/99-custom.conf {{{sshdConfig}}}
-  file 644 /etc/ssh/sshd_config.d/00-monoclaw.conf {{{sshdInclude}}}
+  file 644 /etc/ssh/sshd_config.d/00-monoclaw.conf {{{sshdFirst}}}
   /usr/sbin/sshd -t
   # Ubuntu starts sshd by a socket, which has its own idea of the port.
   if systemctl is-active --quiet ssh.socket; then

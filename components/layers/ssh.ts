@@ -14,9 +14,10 @@ export const confirmSeconds = 120;
 
 /** The drop-ins of sshd, which the bootstrap and the ssh layer both install (document: SSH Hardening). */
 export function sshdFiles({ primaryUser, sshPorts }: SshArgs) {
+  const file = "etc/ssh/sshd_config.d/99-custom.conf";
   return {
-    sshdConfig: hostFile("etc/ssh/sshd_config.d/99-custom.conf", { primaryUser, sshPorts }),
-    sshdInclude: hostFile("etc/ssh/sshd_config.d/00-monoclaw.conf"),
+    sshdConfig: hostFile(file, { primaryUser, sshPorts, cumulative: true }),
+    sshdFirst: hostFile(file, { primaryUser, sshPorts, cumulative: false }),
   };
 }
 

@@ -3,15 +3,10 @@
 user={{{primaryUser}}}
 ports=({{{ports}}})
 
-# effective KEY: the value that sshd uses for a login of the primary user, whatever else lies in sshd_config.d.
-effective() {
-  sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" | sed -n "s/^$1 //p" | sort | paste -sd,
-}
-
-# expect KEY VALUE: the value in force must be this one.
+# expect KEY VALUE: what sshd uses for a login of the primary user, whatever else lies in sshd_config.d.
 expect() {
   local now
-  now=$(effective "$1")
+  now=$(sed -n "s/^$1 //p" <<<"$effective" | sort | paste -sd,)
   [[ ${now,,} == "${2,,}" ]] || fail "sshd's $1 is '$now', not '$2': another file in /etc/ssh overrides it"
 }
 
@@ -19,7 +14,7 @@ expect() {
 tell_sshd='if systemctl is-active --quiet ssh.socket; then systemctl daemon-reload; systemctl restart ssh.socket; else systemctl reload-or-restart ssh.service; fi'
 
 put 644 root:root /etc/ssh/sshd_config.d/99-custom.conf {{{sshdConfig}}}
-put 644 root:root /etc/ssh/sshd_config.d/00-monoclaw.conf {{{sshdInclude}}}
+put 644 root:root /etc/ssh/sshd_config.d/00-monoclaw.conf {{{sshdFirst}}}
 
 if changed /etc/ssh/sshd_config.d/99-custom.conf /etc/ssh/sshd_config.d/00-monoclaw.conf; then
   install -d -m 755 /run/sshd # sshd -t wants it, and socket activation makes it only while sshd runs
@@ -29,6 +24,7 @@ if changed /etc/ssh/sshd_config.d/99-custom.conf /etc/ssh/sshd_config.d/00-monoc
   sshd -t || fail 'sshd refuses its configuration as a whole'
 fi
 
+effective=$(sshd -T -C "user=$user,host=localhost,addr=127.0.0.1")
 expect port {{{sortedPorts}}}
 expect authenticationmethods publickey
 expect passwordauthentication no
