@@ -24,7 +24,9 @@ export const hosts = byName((host) => ({ address: host.address }));
 /** What to type for a shell on each host. */
 export const sshCommand = byName((host) => host.sshCommand);
 /** The hosts' lines for `~/.ssh/known_hosts`. */
-export const knownHosts = pulumi.all([...built.values()].map((host) => host.knownHosts)).apply((lines) => lines.join("\n"));
+export const knownHosts = pulumi
+  .all([...built.values()].map((host) => host.knownHosts))
+  .apply((lines) => lines.join("\n"));
 /** The gateways' tokens. Secret. */
 export const gatewayTokens = byName((host) => host.gatewayToken);
 /** What to run for a new token. */

@@ -34,7 +34,10 @@ export function bootstrapScript(args: BootstrapArgs): string {
  * @param hostKey - the single-use host key, OpenSSH's formats
  * @throws RangeError if it is larger than Hetzner takes
  */
-export function userData(args: BootstrapArgs, hostKey: { readonly privateKey: string; readonly publicKey: string }): string {
+export function userData(
+  args: BootstrapArgs,
+  hostKey: { readonly privateKey: string; readonly publicKey: string },
+): string {
   const script = "/var/lib/monoclaw/bootstrap.sh";
   const cloudConfig = {
     // Else sudo asks a name server for the host's own name at every command.

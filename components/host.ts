@@ -4,6 +4,9 @@ import { userData } from "./bootstrap";
 import { GatewayToken } from "./gatewayToken";
 import { Confirmation, FirstContact, Layer, type Target } from "./layer";
 import { firewallScript } from "./layers/firewall";
+import { gatewayScript } from "./layers/gateway";
+import { gatewayTokenScript } from "./layers/gatewayToken";
+import { openclawScript } from "./layers/openclaw";
 import { receiverScript } from "./layers/receiver";
 import { sshScript } from "./layers/ssh";
 import { usersScript } from "./layers/users";
@@ -41,7 +44,13 @@ export class Host extends pulumi.ComponentResource {
     const token = new GatewayToken(`${name}-gateway`, parent);
 
     const data = pulumi
-      .all([trust.hostId, trust.allowedSigners, trust.deployPublicKey, trust.bootstrapPrivateKey, trust.bootstrapPublicKey])
+      .all([
+        trust.hostId,
+        trust.allowedSigners,
+        trust.deployPublicKey,
+        trust.bootstrapPrivateKey,
+        trust.bootstrapPublicKey,
+      ])
       .apply(([hostId, allowedSigners, deployPublicKey, privateKey, publicKey]) =>
         userData(
           { hostId, allowedSigners, deployPublicKey, primaryUser, sshPorts, authorizedKeys },
@@ -94,7 +103,20 @@ export class Host extends pulumi.ComponentResource {
     // A new port is open only when both have it.
     confirm(ssh, "ssh", [ssh, firewall]);
     confirm(firewall, "firewall", [ssh, firewall]);
-    void users;
+    const openclaw = layer(
+      "openclaw",
+      pulumi.output(args.registry).apply((registry) => openclawScript({ registry })),
+      [receiver],
+    );
+    const gatewayToken = layer(
+      "gateway-token",
+      token.token.apply((secret) => gatewayTokenScript({ token: secret })),
+      [users, openclaw],
+      true,
+    );
+    layer("gateway", gatewayScript({ settings: args.settings.openclaw.settings, ...args.settings.limits }), [
+      gatewayToken,
+    ]);
 
     this.address = vps.address;
     this.sshCommand = pulumi.interpolate`ssh -p ${sshPort} ${primaryUser}@${vps.address}`;

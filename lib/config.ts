@@ -79,7 +79,15 @@ export class ConfigError extends Error {
   }
 }
 
-const hostKeys = ["primaryUser", "sshPort", "previousSshPort", "authorizedKeys", "server", "limits", "openclaw"] as const;
+const hostKeys = [
+  "primaryUser",
+  "sshPort",
+  "previousSshPort",
+  "authorizedKeys",
+  "server",
+  "limits",
+  "openclaw",
+] as const;
 const stackKeys = ["generation", "hosts", ...hostKeys] as const;
 const serverKeys = ["type", "image", "location", "backups"] as const;
 const limitKeys = ["memoryMax", "tasksMax"] as const;
@@ -100,7 +108,14 @@ const reservedNames = new Set(
   ).split(" "),
 );
 /** Keys of openclaw.json that are the program's: their values come from the stack, or the host would not be the document's. */
-const managedSettings = ["gateway.mode", "gateway.bind", "gateway.port", "gateway.trustedProxies", "gateway.auth"];
+const managedSettings = [
+  "gateway.mode",
+  "gateway.bind",
+  "gateway.port",
+  "gateway.trustedProxies",
+  "gateway.auth.mode",
+  "gateway.auth.token",
+];
 
 /**
  * Checks a stack's configuration and fills in the defaults.
@@ -203,7 +218,11 @@ class Reader {
   }
 
   /** One host: its own keys first, then the stack's, then the defaults. */
-  host(prefix: string, shared: Readonly<Record<string, unknown>>, own: Readonly<Record<string, unknown>>): HostSettings {
+  host(
+    prefix: string,
+    shared: Readonly<Record<string, unknown>>,
+    own: Readonly<Record<string, unknown>>,
+  ): HostSettings {
     const at = (key: string) => (key in own ? `${prefix}${key}` : key);
     const of = (key: string) => own[key] ?? shared[key];
     const group = (key: string, known: readonly string[]) => {
@@ -231,9 +250,21 @@ class Reader {
       previousSshPort,
       authorizedKeys: this.authorizedKeys(at("authorizedKeys"), of("authorizedKeys")),
       server: {
-        type: this.text(server.at("type"), server.of("type"), "cx23", /^[a-z]{2,5}\d{2}$/, "a server type such as cx23"),
+        type: this.text(
+          server.at("type"),
+          server.of("type"),
+          "cx23",
+          /^[a-z]{2,5}\d{2}$/,
+          "a server type such as cx23",
+        ),
         image: this.text(server.at("image"), server.of("image"), "debian-13", /^debian-13$/, "debian-13"),
-        location: this.text(server.at("location"), server.of("location"), "nbg1", /^[a-z]{3}\d?$/, "a location such as nbg1"),
+        location: this.text(
+          server.at("location"),
+          server.of("location"),
+          "nbg1",
+          /^[a-z]{3}\d?$/,
+          "a location such as nbg1",
+        ),
         backups: this.boolean(server.at("backups"), server.of("backups"), false),
       },
       limits: {
@@ -303,7 +334,12 @@ class Reader {
     const text = this.text(key, value, "2G", /^[1-9]\d{0,5}[MG]$/, "a size such as 2G or 1536M");
     const mebibytes = Number(text.slice(0, -1)) * (text.endsWith("G") ? 1024 : 1);
     if (mebibytes < 1024) {
-      this.wrong(key, value, "is too little: the gateway alone takes about 740 MiB, give it 1G or more", setFix(key, "2G"));
+      this.wrong(
+        key,
+        value,
+        "is too little: the gateway alone takes about 740 MiB, give it 1G or more",
+        setFix(key, "2G"),
+      );
     }
     return text;
   }

@@ -51,10 +51,11 @@ function overlay(base: JsonObject, over: JsonObject): JsonObject {
   const merged = new Map(Object.entries(base));
   for (const [key, value] of Object.entries(over)) {
     const old = merged.get(key);
-    if (value === null) {
+    const next = isObject(value) ? overlay(isObject(old) ? old : {}, value) : value;
+    if (next === null || (isObject(next) && Object.keys(next).length === 0)) {
       merged.delete(key);
     } else {
-      merged.set(key, isObject(value) ? overlay(isObject(old) ? old : {}, value) : value);
+      merged.set(key, next);
     }
   }
   return Object.fromEntries(merged);

@@ -40,7 +40,7 @@ export function checkPublicKey(line: string): string | undefined {
 /** Splits a key in SSH's wire format into its strings (RFC 4251, section 5); `undefined` if it ends within one. */
 function wireStrings(blob: Buffer): Buffer[] | undefined {
   const strings: Buffer[] = [];
-  for (let at = 0; at < blob.length; ) {
+  for (let at = 0; at < blob.length;) {
     if (at + 4 > blob.length) {
       return undefined;
     }

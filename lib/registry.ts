@@ -14,7 +14,9 @@ export async function npmRegistry(): Promise<string> {
       answer = stdout.trim();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`can't ask npm for its registry (${reason}); set it: pulumi config set --path 'monoclaw:openclaw.registry' URL`);
+      throw new Error(
+        `can't ask npm for its registry (${reason}); set it: pulumi config set --path 'monoclaw:openclaw.registry' URL`,
+      );
     }
   }
   if (!URL.canParse(answer)) {

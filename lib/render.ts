@@ -27,7 +27,7 @@ export function render(file: string, view: View): string {
 /** As {@link render}, for a template given as text. `name` is what errors call it. */
 export function renderText(template: string, view: View, name: string): string {
   const used = new Set<string>();
-  collect(Mustache.parse(template) as Token[], view, used, name);
+  collect(Mustache.parse(template), view, used, name);
   const unknown = Object.keys(view).filter((key) => !used.has(key));
   if (unknown.length > 0) {
     throw new Error(`template ${name}: never uses ${unknown.join(", ")}`);
