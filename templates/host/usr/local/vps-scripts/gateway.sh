@@ -3,18 +3,20 @@
 
 openclaw=/opt/openclaw/current
 
-# as_openclaw [-E NAME=VALUE] COMMAND...: runs it as user openclaw, who may write its home and nothing else.
-as_openclaw() {
+# edit_config ARGUMENT...: changes openclaw.json as user openclaw, see openclaw-config.mjs.
+edit_config() {
+  setpriv --reuid=openclaw --regid=openclaw --clear-groups --no-new-privs --bounding-set=-all --reset-env -- \
+    "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs "$@"
+}
+
+# validate_config FILE: OpenClaw's own verdict. It may load plugins of the user's, so it runs as user openclaw in a box.
+validate_config() {
   systemd-run --quiet --pipe --wait --collect --service-type=exec -p User=openclaw -p UMask=077 -p WorkingDirectory=/ \
     -p NoNewPrivileges=yes -p CapabilityBoundingSet= -p ProtectSystem=strict -p ReadWritePaths=/var/lib/openclaw \
     -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes -p PrivateNetwork=yes -p RuntimeMaxSec=120 \
-    -E HOME=/var/lib/openclaw -E OPENCLAW_NO_AUTO_UPDATE=1 -E NODE_COMPILE_CACHE=/var/lib/openclaw/.cache/node \
-    -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 "$@"
-}
-
-# edit_config ARGUMENT...: changes openclaw.json, see openclaw-config.mjs.
-edit_config() {
-  as_openclaw "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs "$@"
+    -E HOME=/var/lib/openclaw -E OPENCLAW_CONFIG_PATH="$1" -E OPENCLAW_NO_AUTO_UPDATE=1 \
+    -E NODE_COMPILE_CACHE=/var/lib/openclaw/.cache/node -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 \
+    "$openclaw/bin/node" "$openclaw/bin/openclaw" config validate 2>&1
 }
 
 # stage_config: stages openclaw.json with the managed keys on stdin ({"before": {…}, "now": {…}}), and has OpenClaw
@@ -28,8 +30,7 @@ stage_config() {
   [[ -n $candidate && $base != none ]] || return 0
   progress 'validating openclaw.json'
   # What a key holds may be a user's secret: only its name is shown.
-  errors=$(as_openclaw -E "OPENCLAW_CONFIG_PATH=$candidate" "$openclaw/bin/node" "$openclaw/bin/openclaw" \
-    config validate 2>&1 | sed 's/, got: .*//') || fail "OpenClaw refuses these settings: $errors"
+  errors=$(validate_config "$candidate" | sed 's/, got: .*//') || fail "OpenClaw refuses these settings: $errors"
 }
 
 # swap_config: the staged candidate becomes openclaw.json; the old one comes back on roll-back. Stop the gateway before.
@@ -73,7 +74,7 @@ token_status() {
 
 # start_gateway: starts it and waits until it is ready to serve.
 start_gateway() {
-  local started=$SECONDS limit=180 state shown=0
+  local started=$SECONDS limit=180 since=$EPOCHSECONDS state shown=0
   undo 'systemctl stop openclaw'
   systemctl reset-failed openclaw 2>/dev/null || : # nothing to reset on a new host
   systemctl start openclaw
@@ -81,7 +82,7 @@ start_gateway() {
     state=$(systemctl is-active openclaw || :) # its exit code repeats the state
     if [[ $state != active && $state != activating ]] || ((SECONDS - started > limit)) ||
       (($(systemctl show openclaw -p NRestarts --value) > 1)); then
-      journalctl --unit=openclaw --lines=25 --output=cat --no-pager >&2
+      journalctl --unit=openclaw --since="@$since" --lines=25 --output=cat --no-pager >&2
       fail "the gateway ($state) didn't become ready within $((SECONDS - started)) s; its last lines are above"
     fi
     if ((SECONDS - started >= shown + 5)); then
