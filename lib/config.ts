@@ -130,8 +130,8 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>, root: string
   const generation = reader.integer("generation", raw["generation"], 1, { min: 1, max: 999_999_999 });
   const hosts = new Map<string, HostSettings>();
   const declared = raw["hosts"] === undefined ? { gateway: {} } : reader.record("hosts", raw["hosts"]);
-  if (Object.keys(declared).length === 0) {
-    reader.wrong("hosts", raw["hosts"], "names no host", "pulumi config rm monoclaw:hosts");
+  if (Object.keys(declared).length === 0 && !Array.isArray(raw["hosts"])) {
+    reader.wrong("hosts", raw["hosts"], "must map at least one host's name to its settings", "pulumi config rm monoclaw:hosts");
   }
   const shared = pick(raw, hostKeys);
   for (const [name, value] of Object.entries(declared)) {
@@ -175,6 +175,7 @@ class Reader {
     }
   }
 
+  /** A map of keys to values; anything else but nothing at all is a mistake. */
   record(key: string, value: unknown): Readonly<Record<string, unknown>> {
     if (value === undefined || value === null) {
       return {};
