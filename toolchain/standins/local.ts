@@ -1,11 +1,11 @@
+import { execFileSync } from "node:child_process";
 import { lookup } from "node:dns/promises";
-import { existsSync } from "node:fs";
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 
 /**
  * Refuses a host that isn't on this machine: the stand-ins are for the lab alone. What counts as here: loopback, this machine's own
- * addresses, and the subnet of a bridge of this machine that has a private range.
+ * addresses, and private addresses behind the lab's own link.
  *
  * @param host name or address, from the program
  * @param what names it in the error, such as `connection.host`
@@ -14,33 +14,51 @@ import { networkInterfaces } from "node:os";
  */
 export async function requireLocal(host: string, what: string, official: string): Promise<string> {
   const bare = host.replace(/^\[(.*)\]$/, "$1");
-  const address = isIP(bare) === 0 ? (await lookup(bare)).address : bare;
-  if (isLocal(address)) return address;
-  const shown = address === bare ? host : `${host} (${address})`;
+  const address = isIP(bare) !== 0 ? bare : await resolve(bare);
+  if (address !== undefined && isLocal(address)) return address;
+  const shown = address === undefined || address === bare ? host : `${host} (${address})`;
   throw new Error(
     `${what} is ${shown}, which is not on this machine: this stand-in ${official} plugin serves the lab only. ` +
       `Install Pulumi from pulumi.com; it brings the official ${official} plugin, and the stand-ins are left aside`,
   );
 }
 
-/** True if the address is this machine's, or a guest's behind one of its bridges. */
-export function isLocal(address: string, interfaces = networkInterfaces(), isBridge = isKernelBridge): boolean {
+/** The address of a name; none if it has none here. */
+async function resolve(name: string): Promise<string | undefined> {
+  try {
+    return (await lookup(name)).address;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Prefix of the interfaces that lead to the lab's networks; `lab/` makes them. */
+const labInterface = "mclab-";
+
+/** True if the address is this machine's, or one of a lab host behind this machine's own link to the lab. */
+export function isLocal(address: string, interfaces = networkInterfaces(), interfaceTo = outgoingInterface): boolean {
   const local = new BlockList();
   local.addSubnet("127.0.0.0", 8, "ipv4");
   local.addAddress("::1", "ipv6");
-  for (const [name, addresses] of Object.entries(interfaces)) {
-    for (const { address: own, cidr } of addresses ?? []) {
-      const family = familyOf(own);
-      local.addAddress(own, family);
-      if (cidr !== null && isPrivate(own) && isBridge(name)) local.addSubnet(own, Number(cidr.split("/")[1]), family);
-    }
+  for (const addresses of Object.values(interfaces)) {
+    for (const { address: own } of addresses ?? []) local.addAddress(own, familyOf(own));
   }
-  return local.check(address, familyOf(address));
+  return (
+    local.check(address, familyOf(address)) ||
+    (isPrivate(address) && interfaceTo(address)?.startsWith(labInterface) === true)
+  );
 }
 
-/** Guests of the lab, like those of any container engine, are only behind a bridge. */
-function isKernelBridge(interfaceName: string): boolean {
-  return existsSync(`/sys/class/net/${interfaceName}/bridge`);
+/** The interface by which the kernel would send to the address; none if it is unreachable. */
+function outgoingInterface(address: string): string | undefined {
+  try {
+    const routes = JSON.parse(
+      execFileSync("ip", ["-json", "route", "get", address], { encoding: "utf8", stdio: "pipe" }),
+    );
+    return (routes as { dev: string }[])[0]?.dev;
+  } catch {
+    return undefined;
+  }
 }
 
 function familyOf(address: string): "ipv4" | "ipv6" {

@@ -24,17 +24,28 @@ export function plan(
   news: ValueMap,
 ): Record<string, Difference> {
   const olds: ValueMap = {};
-  for (const key of Object.keys(resource.inputs)) {
+  const compared: ValueMap = {};
+  for (const [key, field] of Object.entries(resource.inputs)) {
     const older = key in state ? state[key] : oldInputs[key];
-    if (older !== undefined && !(resource.inputs[key]?.computed === true && news[key] === undefined)) olds[key] = older;
+    const newer = news[key];
+    if (field.computed === true && newer === undefined) continue;
+    if (looksSame(resource, key, older, newer)) continue;
+    if (older !== undefined) olds[key] = older;
+    if (newer !== undefined) compared[key] = newer;
   }
-  const changes: Changes = diffMaps(olds, inputsOf(resource, news));
-  if (resource.adjust !== undefined) return resource.adjust(changes, olds, news, oldInputs);
-  return withReplaces(resource, changes);
+  return withReplaces(resource, diffMaps(olds, compared));
+}
+
+function looksSame(resource: Resource, key: string, older: Value | undefined, newer: Value | undefined): boolean {
+  const { canonical } = resource;
+  if (canonical === undefined) return false;
+  const before = older === undefined ? undefined : canonical(key, reveal(older), "state");
+  const after = newer === undefined ? undefined : canonical(key, reveal(newer), "inputs");
+  return same(before, after);
 }
 
 /** Marks those changes that need a new resource. */
-export function withReplaces(resource: Resource, changes: Changes): Record<string, Difference> {
+function withReplaces(resource: Resource, changes: Changes): Record<string, Difference> {
   return Object.fromEntries(
     Object.entries(changes).map(([path, change]) => {
       const replace = resource.update === undefined || resource.inputs[rootOf(path)]?.replace === true;

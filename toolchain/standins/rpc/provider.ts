@@ -68,7 +68,7 @@ class Provider<Config> {
       const reasons = failures.map(({ property, reason }) => `${this.plugin.name}:${property}: ${reason}`);
       throw new StatusError(reasons.join("\n"), grpc.status.INVALID_ARGUMENT);
     }
-    this.resources = this.plugin.resources(this.plugin.configure(plain(inputs)));
+    this.resources = this.plugin.resources(await this.plugin.configure(plain(inputs)));
     if (this.engine !== undefined) await announce(this.engine);
     const response = new pb.ConfigureResponse();
     response.setAcceptsecrets(true);
@@ -81,7 +81,9 @@ class Provider<Config> {
     const result = check(resource.inputs, fromStruct(request.getNews()));
     if (result.failures.length === 0 && resource.check !== undefined) {
       const olds = request.hasOlds() ? fromStruct(request.getOlds()) : undefined;
-      result.failures.push(...resource.check(result.inputs, { name: nameOf(request), olds }));
+      result.failures.push(
+        ...resource.check(result.inputs, { name: nameOf(request), olds, seed: request.getRandomseed_asU8() }),
+      );
     }
     return checked(result);
   }
@@ -89,10 +91,11 @@ class Provider<Config> {
   diff(request: pb.DiffRequest): pb.DiffResponse {
     const resource = this.find(request);
     const oldInputs = fromStruct(request.getOldInputs());
-    const changes = plan(resource, fromStruct(request.getOlds()), oldInputs, fromStruct(request.getNews()));
-    const response = differing(changes);
+    const [olds, news] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
+    const response = differing(plan(resource, olds, oldInputs, news));
     response.setStablesList([...(resource.stable ?? [])]);
-    response.setDeletebeforereplace(resource.deleteBeforeReplace === true && response.getReplacesList().length > 0);
+    const clashes = resource.deleteBeforeReplace?.(olds, news) === true;
+    response.setDeletebeforereplace(clashes && response.getReplacesList().length > 0);
     return response;
   }
 

@@ -1,7 +1,7 @@
-import type { Change, Changes } from "./diff";
+import type { Change } from "./diff";
 import type { Log } from "./engine";
 import type { Failure, Fields } from "./fields";
-import type { JsonMap, ValueMap } from "./values";
+import type { JsonMap, Value, ValueMap } from "./values";
 
 /** What every call about a resource knows. */
 export interface Context {
@@ -24,6 +24,8 @@ export interface CheckContext {
   name: string;
   /** Inputs of the resource as it stands; none for a new one. */
   olds: ValueMap | undefined;
+  /** What random choices are made from, so that an update makes those of its preview. */
+  seed: Uint8Array;
 }
 
 /** A resource as it is after a create, a read or an update; values without marks of secrecy. */
@@ -43,12 +45,12 @@ export interface Resource {
   secretOutputs?: readonly string[];
   /** Outputs that an update never changes, so that a preview knows them. */
   stable?: readonly string[];
-  /** Replace by deleting first: the two can't exist at once. */
-  deleteBeforeReplace?: boolean;
+  /** True if a replacement can't exist beside the old resource, for one thing because of its name. */
+  deleteBeforeReplace?(olds: ValueMap, news: ValueMap): boolean;
   /** Checks and defaults beyond what `inputs` states; may change `inputs`. */
   check?(inputs: ValueMap, context: CheckContext): Failure[];
-  /** Takes away or adds changes, beyond the comparison of each input with the state. */
-  adjust?(changes: Changes, olds: ValueMap, news: ValueMap, oldInputs: ValueMap): Record<string, Difference>;
+  /** The form in which two values of a property are compared, such as a sorted set. */
+  canonical?(key: string, value: Value, of: "state" | "inputs"): Value | undefined;
   create(inputs: JsonMap, context: Context): Promise<State>;
   /** Resolves with undefined if there is no such resource any more. Without it a refresh keeps the state. */
   read?(id: string, inputs: JsonMap, outputs: JsonMap, context: Context): Promise<State | undefined>;
@@ -66,7 +68,7 @@ export interface Plugin<Config> {
   /** Its provider configuration. */
   config: Fields;
   /** Reads the configuration; throws what is wrong with it. Secrets are revealed. */
-  configure(config: JsonMap): Config;
+  configure(config: JsonMap): Config | Promise<Config>;
   /** The resource types by token. */
   resources(config: Config): Record<string, Resource>;
 }
