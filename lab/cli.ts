@@ -9,7 +9,7 @@ import { execHere, findHost, HostInfo, ls } from "./hosts";
 import { InstanceName, instanceNames, instanceOf } from "./instances";
 import { messageOf } from "./run";
 
-const help = `Usage: npm run lab -- [--instance dev|test] COMMAND
+const help = `Usage: npm run lab -- [--instance NAME] COMMAND
 
 Emulated Hetzner Cloud on this machine: its API on loopback, its servers as real Debian hosts.
 
@@ -22,7 +22,7 @@ Commands:
   down                  remove the hosts, their disks and the lab's network
 
 Options:
-  --instance NAME       dev (default) or test
+  --instance NAME       dev (default), test or selftest
   --help                print this`;
 
 /** A mistake in the command line, not in the lab. */

@@ -1,10 +1,10 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
-/** Labs that can run side by side on one machine: `dev` for people, `test` for `npm test`. */
-export type InstanceName = "dev" | "test";
+/** Labs that can run side by side on one machine: `dev` for people, `test` for `npm test`, `selftest` for the lab's own tests. */
+export type InstanceName = "dev" | "test" | "selftest";
 
-export const instanceNames: readonly InstanceName[] = ["dev", "test"];
+export const instanceNames: readonly InstanceName[] = ["dev", "test", "selftest"];
 
 /**
  * API token of every lab: 64 characters as the provider's are. It is no secret: the API listens on loopback only, and
@@ -38,8 +38,8 @@ export interface Instance {
 }
 
 const checkout = resolve(__dirname, "..");
-const ports: Record<InstanceName, number> = { dev: 8480, test: 8490 };
-const networks: Record<InstanceName, number> = { dev: 80, test: 90 };
+const ports: Record<InstanceName, number> = { dev: 8480, test: 8490, selftest: 8470 };
+const networks: Record<InstanceName, number> = { dev: 80, test: 90, selftest: 70 };
 
 /** The lab of this name, as this checkout runs it. */
 export function instanceOf(name: InstanceName): Instance {

@@ -27,6 +27,10 @@ updates:
     when: [boot]
 CFG
 
+  # A host is alone on its cable: no second spent on looking for another one with its IPv6 address.
+  mkdir -p "$root/etc/systemd/network/10-cloud-init-eth0.network.d"
+  printf '[Network]\nIPv6DuplicateAddressDetection=0\n' >"$root/etc/systemd/network/10-cloud-init-eth0.network.d/90-lab.conf"
+
   # Regenerated on a host's first boot, and different on every host.
   rm -f "$root"/etc/ssh/ssh_host_* "$root/var/lib/dbus/machine-id"
   : >"$root/etc/machine-id"
