@@ -139,6 +139,19 @@ function parse(file, text) {
   throw new Error(`${file} does not hold an object; nothing was written`);
 }
 
+/** The request on stdin. An error must not quote it, as it may hold the token. */
+function readRequest() {
+  try {
+    const { before, now } = JSON.parse(fs.readFileSync(0, "utf8"));
+    if (isObject(before) && isObject(now)) {
+      return { before, now };
+    }
+  } catch {
+    // told below
+  }
+  throw new Error('stdin must be JSON: {"before": {…}, "now": {…}}');
+}
+
 function main([command, hash]) {
   const folder = path.join(process.env.HOME, ".openclaw");
   const file = path.join(folder, "openclaw.json");
@@ -150,7 +163,7 @@ function main([command, hash]) {
   const text = readOwn(file);
   switch (command) {
     case "stage": {
-      const { before, now } = parse("the managed settings", fs.readFileSync(0, "utf8"));
+      const { before, now } = readRequest();
       const current = text === undefined ? {} : parse(file, text);
       const next = merge(current, before, now);
       if (text !== undefined && same(current, next)) {

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { templatesDir } from "../../lib/render";
+
+type Json = Record<string, unknown>;
+interface Script {
+  merge: (current: Json, before: Json, now: Json) => Json;
+  same: (a: unknown, b: unknown) => boolean;
+}
+
+const script = path.join(templatesDir, "host/usr/local/vps-scripts/openclaw-config.mjs");
+/** The script refuses to run as root, so tests that root starts run it as this user: nobody's. */
+const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+const skip =
+  spawnSync(process.execPath, ["--version"], user).status === 0 ? false : "this node isn't everybody's to run";
+const homes: string[] = [];
+let merge: Script["merge"];
+let same: Script["same"];
+let home: string;
+
+before(async () => {
+  ({ merge, same } = (await import(script)) as Script);
+});
+beforeEach(() => {
+  home = fs.mkdtempSync(path.join(os.tmpdir(), "openclaw-config-"));
+  homes.push(home);
+  fs.copyFileSync(script, path.join(home, "script.mjs"));
+  if (user.uid !== undefined) {
+    fs.chownSync(home, user.uid, user.gid);
+  }
+});
+after(() => {
+  for (const folder of homes) {
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
+/** Runs the script with the home, as `node` of this machine. */
+function run(args: string[], input = "") {
+  return spawnSync(process.execPath, [path.join(home, "script.mjs"), ...args], {
+    env: { HOME: home },
+    input,
+    encoding: "utf8",
+    ...user,
+  });
+}
+
+void test("users' keys survive, and managed keys win", () => {
+  const current = { agents: { defaults: { model: "m" } }, gateway: { bind: "lan", push: { enabled: true } } };
+  assert.deepEqual(merge(current, {}, { gateway: { bind: "loopback", port: 18789 } }), {
+    agents: { defaults: { model: "m" } },
+    gateway: { bind: "loopback", push: { enabled: true }, port: 18789 },
+  });
+});
+
+void test("a key that is no longer managed goes, with the objects that it leaves empty", () => {
+  const before = { cron: { enabled: false }, gateway: { port: 1, tailscale: { mode: "off" } } };
+  const current = { ...before, channels: {} };
+  assert.deepEqual(merge(current, before, { gateway: { port: 1 } }), { gateway: { port: 1 }, channels: {} });
+});
+
+void test("a key that is no longer managed stays if it has another value by now", () => {
+  assert.deepEqual(merge({ cron: { enabled: true } }, { cron: { enabled: false } }, {}), { cron: { enabled: true } });
+});
+
+void test("a list is one value", () => {
+  assert.deepEqual(merge({ list: ["a", "b"] }, { list: ["a", "b"] }, { list: ["c"] }), { list: ["c"] });
+  assert.deepEqual(merge({ list: ["a"] }, { list: ["a"] }, {}), {});
+});
+
+void test("an object takes the place of a value, and a value that of an object", () => {
+  assert.deepEqual(merge({ a: 1, b: { c: 1 } }, {}, { a: { x: 1 }, b: 2 }), { a: { x: 1 }, b: 2 });
+});
+
+void test("a key named __proto__ is a key like any other", () => {
+  const merged = merge(JSON.parse('{"__proto__": {"polluted": true}}') as Json, {}, { a: 1 });
+  assert.equal(({} as Json)["polluted"], undefined);
+  assert.equal(JSON.stringify(merged), '{"__proto__":{"polluted":true},"a":1}');
+});
+
+void test("the order of keys makes no difference", () => {
+  assert.ok(same({ a: 1, b: [{ c: 1, d: 2 }] }, { b: [{ d: 2, c: 1 }], a: 1 }));
+  assert.ok(!same({ a: [1, 2] }, { a: [2, 1] }));
+});
+
+void test("a first run stages and swaps in a private file; restore takes it back", { skip }, () => {
+  const staged = run(["stage"], '{"before": {}, "now": {"gateway": {"port": 18789}}}');
+  assert.equal(staged.stderr, "");
+  const [candidate = "", base = ""] = staged.stdout.trim().split(" ");
+  assert.equal(base, "none");
+  assert.equal(fs.statSync(candidate).mode & 0o777, 0o600);
+  assert.equal(run(["swap", base]).status, 0);
+  const file = path.join(home, ".openclaw/openclaw.json");
+  assert.deepEqual(JSON.parse(fs.readFileSync(file, "utf8")), { gateway: { port: 18789 } });
+  assert.equal(fs.statSync(path.dirname(file)).mode & 0o777, 0o700);
+  assert.equal(run(["read"]).stdout, fs.readFileSync(file, "utf8"));
+  assert.equal(run(["restore"], "").status, 0);
+  assert.ok(!fs.existsSync(file));
+});
+
+void test("a file that changed since the candidate was made is not overwritten", { skip }, () => {
+  const staged = run(["stage"], '{"before": {}, "now": {"a": 1}}');
+  const file = path.join(home, ".openclaw/openclaw.json");
+  fs.writeFileSync(file, "{}", { mode: 0o600 });
+  if (user.uid !== undefined) {
+    fs.chownSync(file, user.uid, user.gid);
+  }
+  const swapped = run(["swap", staged.stdout.trim().split(" ")[1] ?? ""]);
+  assert.equal(swapped.status, 1);
+  assert.match(swapped.stderr, /changed while/);
+  assert.equal(fs.readFileSync(file, "utf8"), "{}");
+});
+
+for (const [what, plant] of [
+  ["a link at openclaw.json", ".openclaw/openclaw.json"],
+  ["a link at .openclaw", ".openclaw"],
+] as const) {
+  void test(`${what} is not followed`, { skip }, () => {
+    const victim = path.join(home, "victim");
+    fs.mkdirSync(victim);
+    fs.mkdirSync(path.dirname(path.join(home, plant)), { recursive: true, mode: 0o700 });
+    if (user.uid !== undefined && plant !== ".openclaw") {
+      fs.chownSync(path.join(home, ".openclaw"), user.uid, user.gid);
+    }
+    fs.symlinkSync(victim, path.join(home, plant));
+    const staged = run(["stage"], '{"before": {}, "now": {"a": 1}}');
+    assert.equal(staged.status, 1);
+    assert.match(staged.stderr, /not a folder|not a regular file/);
+    assert.deepEqual(fs.readdirSync(victim), []);
+  });
+}
+
+void test("what can't be read is refused without quoting it: it may hold the token", { skip }, () => {
+  const staged = run(["stage"], '{"now": {"token": "5ecre7"');
+  assert.equal(staged.status, 1);
+  assert.doesNotMatch(staged.stderr, /5ecre7/);
+});
