@@ -52,10 +52,9 @@ export function isLocal(address: string, interfaces = networkInterfaces(), inter
 /** The interface by which the kernel would send to the address; none if it is unreachable. */
 function outgoingInterface(address: string): string | undefined {
   try {
-    const routes = JSON.parse(
-      execFileSync("ip", ["-json", "route", "get", address], { encoding: "utf8", stdio: "pipe" }),
-    );
-    return (routes as { dev: string }[])[0]?.dev;
+    const text = execFileSync("ip", ["-json", "route", "get", address], { encoding: "utf8", stdio: "pipe" });
+    const routes = JSON.parse(text) as { dev: string }[];
+    return routes[0]?.dev;
   } catch {
     return undefined;
   }

@@ -1,0 +1,210 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import execa from "execa";
+import { parse, stringify } from "yaml";
+import { ensureLab, exec, ls, type ExecResult } from "../../lab/client";
+
+/** The lab of the tests; `npm run up` has another, so neither disturbs the other. */
+export const instance = "test";
+const root = join(__dirname, "../..");
+const folder = join(root, ".state/test");
+/** The key that the tests log in with, as an operator would. */
+export const operatorKey = join(folder, "operator_ed25519");
+
+/** What a command printed (stdout and stderr, and both as they came) and how it ended. */
+export interface Ran {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly all: string;
+  /** `undefined` if a signal ended it. */
+  readonly exitCode: number | undefined;
+}
+
+function ran(result: { stdout: string; stderr: string; all?: string | undefined; exitCode: number }): Ran {
+  return { stdout: result.stdout, stderr: result.stderr, all: result.all ?? "", exitCode: result.exitCode };
+}
+
+/** A stack of the real program in the tests' lab, driven by the real engine. */
+export class TestStack {
+  private readonly configFile: string;
+
+  private constructor(readonly name: string) {
+    this.configFile = join(folder, `Pulumi.${name}.yaml`);
+  }
+
+  /** Makes the stack, without resources yet. One that is left over is taken as it is. */
+  static async make(name: string, config: Readonly<Record<string, unknown>> = {}): Promise<TestStack> {
+    const stack = new TestStack(name);
+    mkdirSync(join(folder, "pulumi"), { recursive: true, mode: 0o700 });
+    if (!existsSync(operatorKey)) {
+      await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "operator", "-f", operatorKey]);
+    }
+    const access = await ensureLab({ instance, progress: () => undefined });
+    if (!existsSync(join(folder, `pulumi/.pulumi/stacks/monoclaw/${name}.json`))) {
+      await execa("pulumi", ["stack", "init", "--non-interactive", name], { cwd: root, env: stack.env });
+    }
+    // `stack init` writes its salt into the project's own file of that name; the tests keep theirs apart.
+    const initial = join(root, `Pulumi.${name}.yaml`);
+    if (existsSync(initial)) {
+      writeFileSync(stack.configFile, readFileSync(initial));
+      rmSync(initial);
+    }
+    stack.configure({
+      "hcloud:endpoint": access.endpoint,
+      "hcloud:token": access.token,
+      "monoclaw:authorizedKeys": [`${operatorKey}.pub`],
+      ...config,
+    });
+    return stack;
+  }
+
+  private get env(): Record<string, string> {
+    return { PULUMI_BACKEND_URL: `file://${join(folder, "pulumi")}`, PULUMI_SKIP_UPDATE_CHECK: "true", NO_COLOR: "1" };
+  }
+
+  /** Changes configuration values; `undefined` removes one. */
+  configure(values: Readonly<Record<string, unknown>>): void {
+    const document = (existsSync(this.configFile) ? parse(readFileSync(this.configFile, "utf8")) : {}) as {
+      config?: Record<string, unknown>;
+    };
+    const merged = Object.entries({ ...document.config, ...values }).filter(([, value]) => value !== undefined);
+    writeFileSync(this.configFile, stringify({ ...document, config: Object.fromEntries(merged) }));
+  }
+
+  /** Runs the engine on this stack and gives back its output whole, whatever its exit code. */
+  async pulumi(...args: string[]): Promise<Ran> {
+    const own = ["--stack", this.name, "--config-file", this.configFile];
+    return ran(
+      await execa("pulumi", [...args, ...own], { cwd: root, env: this.env, all: true, reject: false, stdin: "ignore" }),
+    );
+  }
+
+  /** `pulumi up`, which must succeed. */
+  async up(...args: string[]): Promise<string> {
+    const result = await this.pulumi("up", "--yes", "--non-interactive", ...args);
+    if (result.exitCode !== 0) {
+      throw new Error(`pulumi up failed:\n${result.all}\n${await this.hostLog()}`);
+    }
+    return result.all;
+  }
+
+  /** `pulumi up`, which must fail; its output. */
+  async failingUp(...args: string[]): Promise<string> {
+    const result = await this.pulumi("up", "--yes", "--non-interactive", ...args);
+    if (result.exitCode === 0) {
+      throw new Error(`pulumi up succeeded, but should not:\n${result.all}`);
+    }
+    return result.all;
+  }
+
+  /** The stack's outputs, secrets in clear. */
+  async outputs(): Promise<Record<string, unknown>> {
+    const own = ["stack", "output", "--json", "--show-secrets", "--stack", this.name];
+    const { stdout } = await execa("pulumi", own, { cwd: root, env: this.env });
+    return JSON.parse(stdout) as Record<string, unknown>;
+  }
+
+  /** The gateway's token, from the stack. */
+  async token(host = "gateway"): Promise<string> {
+    return ((await this.outputs())["gatewayTokens"] as Record<string, string>)[host] ?? "";
+  }
+
+  /** The state as it lies on the disk: what a thief of the file would read. */
+  plainState(): string {
+    return readFileSync(join(folder, `pulumi/.pulumi/stacks/monoclaw/${this.name}.json`), "utf8");
+  }
+
+  /** The lab's name of a host of this stack. */
+  labName(host = "gateway"): string {
+    return `monoclaw-${this.name}-${host}`;
+  }
+
+  /** IPv4 address of a host. */
+  async address(host = "gateway"): Promise<string> {
+    const found = (await ls(instance)).find(({ name }) => name === this.labName(host));
+    if (found?.ipv4 === undefined) {
+      throw new Error(`the lab has no host ${this.labName(host)}`);
+    }
+    return found.ipv4;
+  }
+
+  /** Runs a shell command line as root on the host, past SSH; fails if it fails. */
+  async root(script: string, input?: string): Promise<string> {
+    const result = await this.tryRoot(script, input);
+    if (result.exitCode !== 0) {
+      throw new Error(`on the host: ${script}\nexit code ${String(result.exitCode)}\n${result.stdout}${result.stderr}`);
+    }
+    return result.stdout;
+  }
+
+  /** As {@link root}, whatever the exit code. */
+  async tryRoot(script: string, input?: string): Promise<ExecResult> {
+    return exec(instance, this.labName(), ["bash", "-c", script], input === undefined ? {} : { input });
+  }
+
+  /** Logs in as the operator does, with the stack's pinned host key, and runs a command line. */
+  async ssh(command: string, options: SshOptions = {}): Promise<Ran> {
+    const outputs = await this.outputs();
+    const knownHosts = join(folder, `known_hosts.${this.name}`);
+    writeFileSync(knownHosts, `${String(outputs["knownHosts"])}\n`);
+    const settings = [
+      "UserKnownHostsFile=" + knownHosts,
+      "StrictHostKeyChecking=yes",
+      "BatchMode=yes",
+      "IdentitiesOnly=yes",
+    ];
+    const args = [
+      ...["-p", String(options.port ?? 22022), "-i", options.key ?? operatorKey],
+      ...settings.flatMap((setting) => ["-o", setting]),
+      ...(options.args ?? []),
+      `${options.user ?? "ops"}@${await this.address()}`,
+      command,
+    ];
+    const input = options.input ?? "";
+    return ran(await execa("ssh", args, { all: true, reject: false, input, env: { SSH_AUTH_SOCK: "" } }));
+  }
+
+  /** What the host's journal says of the layers, for the report of a failed test. */
+  async hostLog(): Promise<string> {
+    try {
+      const result = await this.tryRoot(
+        "journalctl -t monoclaw -n 40 --no-pager; journalctl -p warning -n 20 --no-pager",
+      );
+      return `the host's journal:\n${result.stdout}`;
+    } catch (error) {
+      return `the host's journal can't be read: ${String(error)}`;
+    }
+  }
+
+  /** Destroys the host and the stack. */
+  async destroy(): Promise<void> {
+    const result = await this.pulumi("destroy", "--yes", "--non-interactive");
+    if (result.exitCode !== 0) {
+      throw new Error(`pulumi destroy failed:\n${result.all}`);
+    }
+    await execa("pulumi", ["stack", "rm", "--yes", "--preserve-config", this.name], { cwd: root, env: this.env });
+    rmSync(this.configFile);
+  }
+}
+
+/** How to log in, where it isn't the usual way. */
+export interface SshOptions {
+  readonly user?: string;
+  readonly port?: number;
+  readonly key?: string;
+  readonly input?: string;
+  /** Further arguments of ssh(1). */
+  readonly args?: readonly string[];
+}
+
+/** The host that the tests share: brought up by the first test file that asks, used as it is by the next ones. */
+export async function sharedStack(): Promise<TestStack> {
+  const stack = await TestStack.make("shared");
+  const run = process.env["MONOCLAW_TEST_RUN"] ?? "";
+  const marker = join(folder, "shared-is-up-for");
+  if (run === "" || !existsSync(marker) || readFileSync(marker, "utf8") !== run) {
+    await stack.up();
+    writeFileSync(marker, run);
+  }
+  return stack;
+}
