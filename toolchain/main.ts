@@ -1,5 +1,3 @@
-import { StepError } from "./report";
-
 /** A command of toolchain/run; resolves with its exit code. */
 type Command = (args: string[]) => Promise<number>;
 
@@ -30,8 +28,7 @@ main(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    const known = error instanceof StepError || !(error instanceof Error);
-    process.stderr.write(`${known || error.stack === undefined ? String((error as Error).message) : error.message}\n`);
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
   },
 );

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensurePackages, labPackages } from "../debian";
 import { ensureEngine, environment, type Engine } from "../engine";
@@ -6,7 +6,7 @@ import { loadLab } from "../lab";
 import { envFile, operatorKeyFile, root } from "../paths";
 import { requireLabHost } from "../platform";
 import { attach, capture, run } from "../process";
-import { elapsed } from "../report";
+import { StepError, elapsed } from "../report";
 import { ensureOperatorKey, ensurePassphrase } from "../secrets";
 
 const STACK = "dev";
@@ -38,9 +38,10 @@ export async function down(): Promise<number> {
   if (await hasStack(env)) {
     // The provider plugin deletes through the lab's API: it must answer.
     await lab.ensureLab({ instance: "dev" });
-    const code = await attach("pulumi", ["destroy", "--yes", "--stack", STACK], { cwd: root, env });
+    const code = await attach("pulumi", ["destroy", "--yes", "--refresh", "--stack", STACK], { cwd: root, env });
     if (code !== 0) return code;
     await run("pulumi", ["stack", "rm", "--yes", "--preserve-config", STACK], { cwd: root, env });
+    removeSalt();
   }
   await lab.stopLab({ instance: "dev" });
   return 0;
@@ -48,10 +49,24 @@ export async function down(): Promise<number> {
 
 async function ensureStack(env: NodeJS.ProcessEnv): Promise<void> {
   if (await hasStack(env)) return;
-  const file = join(root, `Pulumi.${STACK}.yaml`);
-  const before = existsSync(file) ? readFileSync(file, "utf8") : undefined;
+  // A salt is only of use with the passphrase that it was made for, and a new stack has a new one.
+  removeSalt();
   await run("pulumi", ["stack", "init", STACK, "--non-interactive"], { cwd: root, env });
-  void before;
+}
+
+/** Takes the salt out of the stack's configuration. @throws if something there was encrypted with it */
+function removeSalt(): void {
+  const file = join(root, `Pulumi.${STACK}.yaml`);
+  if (!existsSync(file)) return;
+  const text = readFileSync(file, "utf8");
+  if (!/^encryptionsalt:/m.test(text)) return;
+  if (/^\s+secure:/m.test(text)) {
+    throw new StepError(
+      `${file} holds values that were encrypted with another passphrase: take the lines with "secure:" and ` +
+        `"encryptionsalt:" out, and set these values again with toolchain/run pulumi config set --secret`,
+    );
+  }
+  writeFileSync(file, text.replace(/^encryptionsalt:.*\n?/m, ""));
 }
 
 async function hasStack(env: NodeJS.ProcessEnv): Promise<boolean> {

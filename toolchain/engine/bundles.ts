@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { cached, fill, fingerprint } from "../cache";
@@ -40,7 +40,8 @@ function programs(): Pick<Bundle, "entry" | "path">[] {
   const plugins = ["command", "random", "hcloud"].flatMap((name) => {
     const entry = join(root, "toolchain/standins", name, "main.ts");
     if (!existsSync(entry)) return [];
-    const { version } = require(`@pulumi/${name}/package.json`) as { version: string };
+    const manifest = readFileSync(join(root, "node_modules/@pulumi", name, "package.json"), "utf8");
+    const { version } = JSON.parse(manifest) as { version: string };
     return [{ entry, path: `plugins/resource-${name}-v${version}/pulumi-resource-${name}` }];
   });
   return [

@@ -126,5 +126,5 @@ const methods: Record<string, grpc.UntypedHandleCall> = {
 };
 
 serve((server) => {
-  server.addService(LanguageRuntimeService as unknown as grpc.ServiceDefinition, methods);
+  server.addService(LanguageRuntimeService, methods);
 });

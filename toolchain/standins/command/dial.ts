@@ -41,7 +41,8 @@ async function configOf(connection: Connection): Promise<ConnectConfig> {
     config.hostVerifier = () => true;
   } else {
     const pinned = parse(hostKey, undefined, "failed to parse host key");
-    config.algorithms = { serverHostKey: [pinned.type as ServerHostKeyAlgorithm] };
+    const algorithm = pinned.type as ServerHostKeyAlgorithm;
+    config.algorithms = { serverHostKey: [algorithm] };
   }
   if (privateKey !== undefined) {
     parse(privateKey, privateKeyPassword, "failed to parse private key");

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { isIPv4, isIPv6 } from "node:net";
 import type { Failure } from "../rpc/fields";
 import type { CheckContext } from "../rpc/resource";
-import { isMap, same, type JsonMap, type Value, type ValueMap } from "../rpc/values";
+import { isList, isMap, same, type JsonMap, type Value, type ValueMap } from "../rpc/values";
 
 const DEFAULTS = "__defaults";
 
@@ -51,7 +51,7 @@ const SETS = new Set(["firewallIds", "publicNets", "rules", "applyTos", "sourceI
 export function canonical(key: string, value: Value): Value | undefined {
   if (value === "" || value === null) return undefined;
   if (typeof value === "string") return /Ips$/.test(key) ? normalizeNetwork(value) : value;
-  if (Array.isArray(value)) {
+  if (isList(value)) {
     const items = value.map((item) => canonical(key, item) ?? null);
     if (items.length === 0) return undefined;
     return SETS.has(key) ? items.sort((left, right) => (JSON.stringify(left) < JSON.stringify(right) ? -1 : 1)) : items;
@@ -78,9 +78,7 @@ export function isNetwork(text: string): boolean {
   const bits = Number(prefix);
   if (rest.length > 0 || !(isIPv4(address) || isIPv6(address)) || !/^\d+$/.test(prefix ?? "")) return false;
   if (bits > (family === "ipv4" ? 32 : 128)) return false;
-  return toBits(address)
-    .slice(bits)
-    .every((bit) => bit === "0");
+  return !toBits(address).slice(bits).includes("1");
 }
 
 function shorten(address: string): string {
@@ -88,19 +86,17 @@ function shorten(address: string): string {
 }
 
 /** The bits of an address, first to last. */
-function toBits(address: string): string[] {
+function toBits(address: string): string {
   if (isIPv4(address))
-    return [
-      ...address
-        .split(".")
-        .map((part) => Number(part).toString(2).padStart(8, "0"))
-        .join(""),
-    ];
+    return address
+      .split(".")
+      .map((part) => Number(part).toString(2).padStart(8, "0"))
+      .join("");
   const [head = "", tail] = shorten(address).split("::");
-  const groups = (text: string | undefined): string[] => (text === undefined || text === "" ? [] : text.split(":"));
+  const groups = (half: string | undefined): string[] => (half === undefined || half === "" ? [] : half.split(":"));
   const [left, right] = [groups(head), groups(tail)];
   const middle = tail === undefined ? [] : Array<string>(8 - left.length - right.length).fill("0");
-  return [...[...left, ...middle, ...right].map((part) => parseInt(part, 16).toString(2).padStart(16, "0")).join("")];
+  return [...left, ...middle, ...right].map((part) => parseInt(part, 16).toString(2).padStart(16, "0")).join("");
 }
 
 /** Those outputs that are inputs too, as `read` reports them: only what the program set before, or the basics after an import. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fields, Failure } from "../rpc/fields";
 import type { Context, Resource } from "../rpc/resource";
-import { isMap, same, type JsonMap, type Value, type ValueMap } from "../rpc/values";
+import { isList, isMap, same, text, type JsonMap, type Value, type ValueMap } from "../rpc/values";
 import { ApiError, asList, isNotFound, type Action, type Api } from "./api";
 import { autoName, canonical, checkLabels, inputsFrom, isNetwork, nameClashes, normalizeNetwork } from "./common";
 
@@ -39,8 +39,8 @@ export function firewall(api: Api): Resource {
       const { name = null, labels } = inputs;
       const body = { name, rules: rulesOf(inputs), ...(labels !== undefined && { labels }) };
       const { firewall: made } = await api.act("POST", "firewalls", body, context);
-      const { id } = made as JsonMap;
-      return { id: String(id), outputs: (await read(String(id))) ?? {} };
+      const id = text((made as JsonMap)["id"]);
+      return { id, outputs: (await read(id)) ?? {} };
     },
     async read(id, inputs) {
       const outputs = await read(id);
@@ -62,16 +62,16 @@ export function firewall(api: Api): Resource {
 }
 
 function checkRules(rules: Value | undefined): Failure[] {
-  if (!Array.isArray(rules)) return [];
+  if (!isList(rules)) return [];
   return rules.flatMap((item, index) =>
     (["sourceIps", "destinationIps"] as const).flatMap((key) => {
       const networks = isMap(item) ? item[key] : undefined;
-      if (!Array.isArray(networks)) return [];
+      if (!isList(networks)) return [];
       return networks
-        .filter((network) => typeof network === "string" && !isNetwork(network))
+        .filter((network): network is string => typeof network === "string" && !isNetwork(network))
         .map((network) => ({
           property: `rules[${String(index)}].${key}`,
-          reason: `${String(network)} is neither an address nor the start of a network`,
+          reason: `${network} is neither an address nor the start of a network`,
         }));
     }),
   );

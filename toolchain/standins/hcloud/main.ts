@@ -1,7 +1,7 @@
 import { version } from "@pulumi/hcloud/package.json";
 import { requireLocal } from "../local";
 import { main } from "../rpc/provider";
-import type { JsonMap } from "../rpc/values";
+import { text, type JsonMap } from "../rpc/values";
 import { Api } from "./api";
 import { firewall } from "./firewall";
 import { primaryIp } from "./primaryIp";
@@ -30,10 +30,10 @@ main({
 });
 
 async function configure(config: JsonMap): Promise<Api> {
-  const endpoint = String(config["endpoint"] ?? process.env["HCLOUD_ENDPOINT"] ?? DEFAULT_ENDPOINT);
-  const token = String(config["token"] ?? process.env["HCLOUD_TOKEN"] ?? "");
+  const endpoint = text(config["endpoint"]) || (process.env["HCLOUD_ENDPOINT"] ?? DEFAULT_ENDPOINT);
+  const token = text(config["token"]) || (process.env["HCLOUD_TOKEN"] ?? "");
   await requireLocal(new URL(endpoint).hostname, "hcloud:endpoint", "hcloud");
-  const interval = milliseconds(String(config["pollInterval"]));
+  const interval = milliseconds(text(config["pollInterval"]));
   const growing = config["pollFunction"] === "exponential";
   return new Api({
     endpoint,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Failure } from "../rpc/fields";
 import { PartialFailure, type Context, type Resource } from "../rpc/resource";
-import { same, type JsonMap, type ValueMap } from "../rpc/values";
+import { same, text, type JsonMap, type ValueMap } from "../rpc/values";
 import { ApiError, isNotFound, type Api } from "./api";
 import { autoName, canonical, checkLabels, inputsFrom, nameClashes } from "./common";
 
@@ -41,7 +41,7 @@ export function primaryIp(api: Api): Resource {
       const body = { name, type, auto_delete: autoDelete, labels, ...place };
       const answer = await api.call("POST", "primary_ips", defined(body));
       const made = answer["primary_ip"] as JsonMap;
-      const id = String(made["id"]);
+      const id = text(made["id"]);
       try {
         await api.wait([answer["action"] as never], context);
         if (inputs["deleteProtection"] === true) await protect(id, true, context);
@@ -116,7 +116,7 @@ async function remove(api: Api, id: string, outputs: JsonMap, context: Context):
 function outputsOf(found: JsonMap): JsonMap {
   const { name = null, type = null, ip = null, location, assignee_id: assigneeId, assignee_type: assigneeType } = found;
   const { auto_delete: autoDelete = false, labels = {}, protection } = found;
-  const address = String(ip);
+  const address = text(ip);
   return {
     name,
     type,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fields } from "../rpc/fields";
 import { PartialFailure, type Context, type Resource } from "../rpc/resource";
-import { same, type JsonMap, type Value } from "../rpc/values";
+import { same, text, type JsonMap, type Value } from "../rpc/values";
 import { asList, type Action, type Api } from "./api";
 import { autoName, canonical, checkLabels, inputsFrom, nameClashes } from "./common";
 import { changePublicNet, publicNetBody } from "./publicNet";
@@ -62,7 +62,7 @@ export function server(api: Api): Resource {
     async create(news, context) {
       const answer = await api.call("POST", "servers", await bodyOf(api, news));
       const made = answer["server"] as JsonMap;
-      const id = String(made["id"]);
+      const id = text(made["id"]);
       try {
         await api.wait([answer["action"], ...asList(answer["next_actions"])] as unknown as Action[], context);
         if (news["backups"] === true) await act(api, id, "enable_backup", {}, context);
@@ -109,11 +109,11 @@ function hashOf(userData: string): string {
 }
 
 async function bodyOf(api: Api, news: JsonMap): Promise<JsonMap> {
-  const typeName = String(news["serverType"]);
+  const typeName = text(news["serverType"]);
   const type = await api.find("server_types", "server_type", typeName);
   if (type === undefined) throw new Error(`server type ${typeName} not found`);
-  const architecture = String(type["architecture"]);
-  const imageName = String(news["image"] ?? "");
+  const architecture = text(type["architecture"]);
+  const imageName = text(news["image"]);
   const query = `architecture=${architecture}&include_deprecated=true&`;
   const image = await api.find("images", "image", imageName, query);
   if (image === undefined) throw new Error(`image ${imageName} for architecture ${architecture} not found`);
@@ -213,14 +213,14 @@ function outputsOf(found: JsonMap, known: JsonMap): JsonMap {
   const net = (found["public_net"] ?? {}) as Record<string, JsonMap | null | undefined>;
   const part = (key: string): JsonMap => (found[key] ?? {}) as JsonMap;
   const image = part("image");
-  const named = image["name"] !== null && image["name"] !== undefined && String(image["id"]) !== known["image"];
+  const named = image["name"] !== null && image["name"] !== undefined && text(image["id"]) !== known["image"];
   const network = net["ipv6"]?.["ip"];
   const outputs: Record<string, JsonMap[string] | undefined> = {
     name: found["name"],
     status: found["status"],
     serverType: part("server_type")["name"],
     location: part("location")["name"] ?? (part("datacenter")["location"] as JsonMap | undefined)?.["name"],
-    image: named ? image["name"] : String(image["id"] ?? ""),
+    image: named ? image["name"] : text(image["id"]),
     labels: found["labels"],
     backups: Boolean(found["backup_window"]),
     backupWindow: found["backup_window"] ?? "",

@@ -1,5 +1,5 @@
 import type { Resource } from "../rpc/resource";
-import type { JsonMap } from "../rpc/values";
+import { text, type JsonMap } from "../rpc/values";
 import { isNotFound, type Api } from "./api";
 import { autoName, canonical, checkLabels, inputsFrom, nameClashes } from "./common";
 
@@ -43,5 +43,5 @@ export function sshKey(api: Api): Resource {
 
 function stateOf(key: JsonMap): { id: string; outputs: JsonMap } {
   const { id, name = null, public_key: publicKey = null, fingerprint = null, labels = {} } = key;
-  return { id: String(id), outputs: { name, publicKey, fingerprint, labels } };
+  return { id: text(id), outputs: { name, publicKey, fingerprint, labels } };
 }

@@ -1,4 +1,4 @@
-import { Secret, isMap, same, type Value, type ValueMap } from "./values";
+import { isList, isMap, isSecret, same, type Value, type ValueMap } from "./values";
 
 /** What happened to one property. */
 export type Change = "add" | "delete" | "update";
@@ -24,7 +24,7 @@ function diffValues(older: Value | undefined, newer: Value | undefined, path: st
   if (!hadValue && !hasValue) return {};
   if (!hadValue) return { [path]: "add" };
   if (!hasValue) return { [path]: "delete" };
-  if (Array.isArray(older) && Array.isArray(newer)) {
+  if (isList(older) && isList(newer)) {
     const changes: Changes = {};
     for (let index = 0; index < Math.max(older.length, newer.length); index++) {
       Object.assign(changes, diffValues(older[index], newer[index], `${path}[${String(index)}]`));
@@ -32,7 +32,7 @@ function diffValues(older: Value | undefined, newer: Value | undefined, path: st
     return changes;
   }
   if (isMap(older) && isMap(newer)) return diffMaps(older, newer, path);
-  const changedSecrecy = older instanceof Secret !== newer instanceof Secret;
+  const changedSecrecy = isSecret(older) !== isSecret(newer);
   return same(older, newer) && !changedSecrecy ? {} : { [path]: "update" };
 }
 

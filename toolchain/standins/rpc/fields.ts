@@ -1,4 +1,4 @@
-import { Secret, Unknown, isMap, secret, type Value, type ValueMap } from "./values";
+import { UNKNOWN, isList, isMap, isSecret, secret, unwrap, type Value, type ValueMap } from "./values";
 
 /** One complaint about one input, as the engine shows it beside the resource. */
 export interface Failure {
@@ -65,8 +65,8 @@ export function check(fields: Fields, news: ValueMap, prefix = ""): Checked {
 }
 
 function checkValue(field: Field, value: Value, path: string, failures: Failure[]): Value {
-  if (value instanceof Secret) return new Secret(checkValue(field, value.value, path, failures));
-  if (value instanceof Unknown || field.type === "any") return value;
+  if (isSecret(value)) return secret(checkValue(field, unwrap(value), path, failures));
+  if (value === UNKNOWN || field.type === "any") return value;
   const wrong = (expected: string): Value => {
     failures.push({ property: path, reason: `expected ${expected}, got ${kindOf(value)}` });
     return value;
@@ -74,7 +74,7 @@ function checkValue(field: Field, value: Value, path: string, failures: Failure[
   const { of, fields } = field;
   switch (field.type) {
     case "list":
-      if (!Array.isArray(value)) return wrong("a list");
+      if (!isList(value)) return wrong("a list");
       return of === undefined
         ? value
         : value.map((item, index) => checkValue(of, item, `${path}[${String(index)}]`, failures));
@@ -110,6 +110,6 @@ function scalar(type: string, value: Value, wrong: (expected: string) => Value):
 
 function kindOf(value: Value): string {
   if (value === null) return "nothing";
-  if (Array.isArray(value)) return "a list";
+  if (isList(value)) return "a list";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

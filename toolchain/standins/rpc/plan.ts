@@ -1,7 +1,7 @@
 import { diffMaps, rootOf, type Changes } from "./diff";
 import type { Difference, Resource } from "./resource";
 import {
-  Secret,
+  isSecret,
   UNKNOWN,
   containsSecret,
   isMap,
@@ -80,7 +80,7 @@ export function markSecrets(resource: Resource, outputs: ValueMap, inputs: Value
 
 /** The same value with the marks of its model; if it differs and the model holds a secret, secret as a whole. */
 function like(model: Value | undefined, value: Value): Value {
-  if (value instanceof Secret || !containsSecret(model)) return value;
+  if (isSecret(value) || !containsSecret(model)) return value;
   return model !== undefined && same(model, value) ? model : secret(value);
 }
 

@@ -272,6 +272,6 @@ export function main<Config>(plugin: Plugin<Config>): void {
     getMappings: not("mappings"),
   };
   serve((server) => {
-    server.addService(ResourceProviderService as unknown as grpc.ServiceDefinition, methods);
+    server.addService(ResourceProviderService, methods);
   });
 }

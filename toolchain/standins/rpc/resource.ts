@@ -50,12 +50,12 @@ export interface Resource {
   /** Checks and defaults beyond what `inputs` states; may change `inputs`. */
   check?(inputs: ValueMap, context: CheckContext): Failure[];
   /** The form in which two values of a property are compared, such as a sorted set. */
-  canonical?(key: string, value: Value, of: "state" | "inputs"): Value | undefined;
+  canonical?: (key: string, value: Value, of: "state" | "inputs") => Value | undefined;
   create(inputs: JsonMap, context: Context): Promise<State>;
   /** Resolves with undefined if there is no such resource any more. Without it a refresh keeps the state. */
   read?(id: string, inputs: JsonMap, outputs: JsonMap, context: Context): Promise<State | undefined>;
   /** Without it every change replaces. */
-  update?(id: string, olds: JsonMap, news: JsonMap, context: Context): Promise<JsonMap>;
+  update?: (id: string, olds: JsonMap, news: JsonMap, context: Context) => Promise<JsonMap>;
   delete(id: string, outputs: JsonMap, context: Context): Promise<void>;
 }
 

@@ -1,18 +1,17 @@
 import { isDeepStrictEqual } from "node:util";
 
+const HIDDEN = Symbol("secret");
+
 /** A value that the engine encrypts in its state and hides in what it prints. */
-export class Secret {
-  constructor(readonly value: Value) {}
+export interface Secret {
+  readonly [HIDDEN]: Value;
 }
 
 /** A value that a preview can't know yet. */
-export class Unknown {}
-
-/** The one unknown: there is nothing to tell two of them apart by. */
-export const UNKNOWN = new Unknown();
+export const UNKNOWN = Symbol("unknown");
 
 /** A property value as the engine speaks of it. */
-export type Value = null | boolean | number | string | Value[] | ValueMap | Secret | Unknown;
+export type Value = null | boolean | number | string | Value[] | ValueMap | Secret | typeof UNKNOWN;
 
 /** A resource's inputs or outputs. */
 export interface ValueMap {
@@ -43,15 +42,20 @@ const UNKNOWNS = new Set([
   "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
 ]);
 
+/** True for a list; unlike `Array.isArray` it keeps the type of the items. */
+export function isList(value: Value | undefined): value is Value[] {
+  return Array.isArray(value);
+}
+
+/** The text of a string, number or boolean; empty for anything else. */
+export function text(value: Json | undefined): string {
+  if (typeof value === "string") return value;
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : "";
+}
+
 /** True for a plain object, thus neither a list, a secret nor an unknown. */
 export function isMap(value: Value | undefined): value is ValueMap {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Secret) &&
-    !(value instanceof Unknown)
-  );
+  return typeof value === "object" && value !== null && !isList(value) && !isSecret(value);
 }
 
 /** Reads a value off the wire. @throws on assets and archives, which no stand-in takes. */
@@ -63,10 +67,10 @@ export function decode(json: Json): Value {
     case undefined:
       return decodeMap(json);
     case SECRET:
-      return new Secret(decode(json["value"] ?? null));
+      return secret(decode(json["value"] ?? null));
     case OUTPUT: {
       const known = json["value"] === undefined ? UNKNOWN : decode(json["value"]);
-      return json["secret"] === true ? new Secret(known) : known;
+      return json["secret"] === true ? secret(known) : known;
     }
     case RESOURCE:
       return decode(json["id"] ?? json["urn"] ?? null);
@@ -82,9 +86,9 @@ export function decodeMap(json: JsonMap): ValueMap {
 
 /** Writes a value for the wire. */
 export function encode(value: Value): Json {
-  if (value instanceof Unknown) return UNKNOWN_STRING;
-  if (value instanceof Secret) return { [SIGNATURE_KEY]: SECRET, value: encode(value.value) };
-  if (Array.isArray(value)) return value.map(encode);
+  if (value === UNKNOWN) return UNKNOWN_STRING;
+  if (isSecret(value)) return { [SIGNATURE_KEY]: SECRET, value: encode(value[HIDDEN]) };
+  if (isList(value)) return value.map(encode);
   if (isMap(value)) return encodeMap(value);
   return value;
 }
@@ -96,30 +100,40 @@ export function encodeMap(values: ValueMap): JsonMap {
 
 /** The value itself, with every mark of secrecy taken off, at any depth. */
 export function reveal(value: Value): Value {
-  if (value instanceof Secret) return reveal(value.value);
-  if (Array.isArray(value)) return value.map(reveal);
+  if (isSecret(value)) return reveal(value[HIDDEN]);
+  if (isList(value)) return value.map(reveal);
   if (isMap(value)) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, reveal(inner)]));
   return value;
 }
 
 /** True if the value, or anything inside it, is secret. */
 export function containsSecret(value: Value | undefined): boolean {
-  if (value instanceof Secret) return true;
-  if (Array.isArray(value)) return value.some(containsSecret);
+  if (isSecret(value)) return true;
+  if (isList(value)) return value.some(containsSecret);
   return isMap(value) && Object.values(value).some(containsSecret);
 }
 
 /** True if the value, or anything inside it, is unknown. */
 export function containsUnknown(value: Value | undefined): boolean {
-  if (value instanceof Unknown) return true;
-  if (value instanceof Secret) return containsUnknown(value.value);
-  if (Array.isArray(value)) return value.some(containsUnknown);
+  if (value === UNKNOWN) return true;
+  if (isSecret(value)) return containsUnknown(value[HIDDEN]);
+  if (isList(value)) return value.some(containsUnknown);
   return isMap(value) && Object.values(value).some(containsUnknown);
 }
 
 /** Marks a value as secret, once. */
 export function secret(value: Value): Secret {
-  return value instanceof Secret ? value : new Secret(value);
+  return isSecret(value) ? value : { [HIDDEN]: value };
+}
+
+/** True if the value is marked as secret. */
+export function isSecret(value: Value | undefined): value is Secret {
+  return typeof value === "object" && value !== null && HIDDEN in value;
+}
+
+/** The value below a mark of secrecy, other marks inside it kept. */
+export function unwrap(value: Secret): Value {
+  return value[HIDDEN];
 }
 
 /** Deep equality of two values, marks of secrecy left aside. */

@@ -2,18 +2,18 @@ import * as grpc from "@grpc/grpc-js";
 import { ErrorResourceInitFailed } from "@pulumi/pulumi/proto/provider_pb";
 import { Status } from "@pulumi/pulumi/proto/status_pb";
 import { Any } from "google-protobuf/google/protobuf/any_pb";
-import { Struct, type JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb";
+import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import { StatusError } from "./serve";
-import { decodeMap, encodeMap, type JsonMap, type ValueMap } from "./values";
+import { decodeMap, encodeMap, type ValueMap } from "./values";
 
 /** Reads a Struct of a request; an absent one is empty. */
 export function fromStruct(struct: Struct | undefined): ValueMap {
-  return struct === undefined ? {} : decodeMap(struct.toJavaScript() as JsonMap);
+  return struct === undefined ? {} : decodeMap(struct.toJavaScript());
 }
 
 /** Writes properties into a Struct for a response. */
 export function toStruct(values: ValueMap): Struct {
-  return Struct.fromJavaScript(encodeMap(values) as Record<string, JavaScriptValue>);
+  return Struct.fromJavaScript(encodeMap(values));
 }
 
 /** The error by which the engine learns that a resource exists although its creation failed. */

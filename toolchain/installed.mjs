@@ -1,8 +1,6 @@
 // Exits with 0 if the packages in node_modules are those of package-lock.json. Runs before there is a TypeScript loader.
-"use strict";
-
-const { readFileSync } = require("node:fs");
-const { join } = require("node:path");
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 function packagesOf(file) {
   try {
