@@ -23,9 +23,9 @@ if changed "$unit"; then
   [[ -z $errors ]] || fail "systemd refuses openclaw.service: $errors"
 fi
 
-# in_force: the service runs from the pinned folder, within its limits, and listens on loopback only.
+# in_force: the service is ready, runs from the pinned folder in its sandbox, and listens on loopback only.
 in_force() {
-  systemctl is-active --quiet openclaw && systemctl is-enabled --quiet openclaw || return 1
+  systemctl is-active --quiet openclaw && systemctl is-enabled --quiet openclaw && gateway_ready 60 || return 1
   shown=$(systemctl show openclaw -p MainPID,NeedDaemonReload,NoNewPrivileges,ProtectSystem,ProtectHome,PrivateTmp |
     sort | paste -sd' ')
   [[ $shown =~ ^MainPID=([0-9]+)\ NeedDaemonReload=no\ NoNewPrivileges=yes\ PrivateTmp=yes\ ProtectHome=yes\ ProtectSystem=strict$ ]] ||

@@ -72,24 +72,29 @@ token_status() {
   http_status <<<"$request$body" # no process list shows it
 }
 
-# start_gateway: starts it and waits until it is ready to serve.
-start_gateway() {
-  local started=$SECONDS limit=180 since=$EPOCHSECONDS state shown=0
-  undo 'systemctl stop openclaw'
-  systemctl reset-failed openclaw 2>/dev/null || : # nothing to reset on a new host
-  systemctl start openclaw
+# gateway_ready SECONDS: waits until the running gateway is ready to serve. Fails when it stops, or the time is up.
+gateway_ready() {
+  local started=$SECONDS shown=0 state
   until [[ $(http_status <<<$'GET /startupz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r') == 200 ]]; do
-    state=$(systemctl is-active openclaw || :) # its exit code repeats the state
-    if [[ $state != active && $state != activating ]] || ((SECONDS - started > limit)) ||
-      (($(systemctl show openclaw -p NRestarts --value) > 1)); then
-      journalctl --unit=openclaw --since="@$since" --lines=25 --output=cat --no-pager >&2
-      fail "the gateway ($state) didn't become ready within $((SECONDS - started)) s; its last lines are above"
-    fi
+    state=$(systemctl show openclaw -p ActiveState,NRestarts | sort | paste -sd' ')
+    [[ $state =~ ^ActiveState=(active|activating)\ NRestarts=[01]$ ]] && ((SECONDS - started < $1)) || return 1
     if ((SECONDS - started >= shown + 5)); then
       shown=$((SECONDS - started))
       progress "waiting for the gateway, $shown s"
     fi
     sleep 0.1
   done
+}
+
+# start_gateway: starts it and waits until it is ready.
+start_gateway() {
+  local started=$SECONDS since=$EPOCHSECONDS
+  undo 'systemctl stop openclaw'
+  systemctl reset-failed openclaw 2>/dev/null || : # nothing to reset on a new host
+  systemctl start openclaw
+  gateway_ready 180 || {
+    journalctl --unit=openclaw --since="@$since" --lines=25 --output=cat --no-pager >&2
+    fail "the gateway didn't become ready within $((SECONDS - started)) s; its last lines are above"
+  }
   progress "the gateway is ready after $((SECONDS - started)) s"
 }
