@@ -44,7 +44,9 @@ const daemonGroup = (instance: Instance): string => `${instance.group}-daemon`;
 async function identify(instance: Instance): Promise<Identity | undefined> {
   const body = await new Promise<string | undefined>((resolve, reject) => {
     const url = `http://127.0.0.1:${String(instance.port)}/lab`;
-    const call = request(url, { headers: { authorization: `Bearer ${labToken}` }, timeout: 5_000 }, (response) => {
+    const headers = { authorization: `Bearer ${labToken}` };
+    // Without an agent: a kept connection to a daemon that has ended would look like no daemon.
+    const call = request(url, { headers, timeout: 5_000, agent: false }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (chunk: string) => {
         text += chunk;
@@ -160,6 +162,9 @@ async function startDaemon(instance: Instance, progress: (line: string) => void)
       { deadline: 30_000, what: "the lab's daemon to be ready", interval: 30 },
     );
   } catch (error) {
+    if (existsSync(`/proc/${String(pid)}`)) {
+      process.kill(pid, "SIGTERM");
+    }
     const tail = readFileSync(daemonLog(instance), "utf8").trim().split("\n").slice(-8).join("\n");
     throw new Error(
       `lab ${instance.name} did not start: ${messageOf(error)}. Its log, ${daemonLog(instance)}:\n${tail}`,

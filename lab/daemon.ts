@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   mkdirSync(instance.stateDir, { recursive: true, mode: 0o700 });
 
   const store = new Store(join(instance.stateDir, "state.json"));
-  const lab = new Lab(instance, store, new NspawnDriver(instance));
+  const lab = new Lab(instance, store, new NspawnDriver(instance), log);
   const identity = { instance: name, checkout: instance.checkout, version: codeVersion(), pid: process.pid };
   const api = buildApi(lab, labToken, identity);
   // Owning the port makes this the one daemon of the instance; nothing is touched before.

@@ -16,7 +16,11 @@ export class Actions {
   /** Work under way, for a clean stop of the daemon. */
   private readonly pending = new Set<Promise<void>>();
 
-  constructor(private readonly store: Store) {}
+  /** @param log - where failures of actions are written down */
+  constructor(
+    private readonly store: Store,
+    private readonly log: (line: string) => void,
+  ) {}
 
   /** Starts an action. The answer to the client is its state now; a failure of the work becomes the action's error. */
   start(command: string, targets: readonly ActionTarget[], work: (progress: SetProgress) => Promise<void>): Action {
@@ -77,7 +81,9 @@ export class Actions {
     } catch (error) {
       action.status = "error";
       action.error = { code: "action_failed", message: messageOf(error) };
-      console.error(`${new Date().toISOString()} action ${action.command} failed:`, error);
+      this.log(
+        `action ${action.command} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     }
     action.finished = new Date().toISOString();
     this.store.save();

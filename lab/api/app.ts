@@ -54,7 +54,7 @@ export function buildApi(lab: Lab, token: string, identity: Identity): FastifyIn
     throw new ApiError(404, "not_found", `no such endpoint in the lab: ${request.method} ${request.url}`);
   });
   app.setErrorHandler((error: FastifyError | ApiError, _request, reply) => {
-    const answer = error instanceof ApiError ? error : translate(error);
+    const answer = error instanceof ApiError ? error : translate(lab, error);
     return reply.code(answer.status).send(answer.body());
   });
   // Clients send some actions without a body but with a JSON content type.
@@ -84,12 +84,12 @@ export function buildApi(lab: Lab, token: string, identity: Identity): FastifyIn
   return app;
 }
 
-function translate(error: FastifyError): ApiError {
+function translate(lab: Lab, error: FastifyError): ApiError {
   const status = error.statusCode ?? 500;
   if (status < 500) {
     return new ApiError(status, status === 413 ? "invalid_input" : "json_error", error.message);
   }
-  console.error(`${new Date().toISOString()} internal error:`, error);
+  lab.log(`internal error: ${error.stack ?? error.message}`);
   return new ApiError(500, "server_error", `the lab failed: ${messageOf(error)}`);
 }
 

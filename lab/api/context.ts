@@ -15,9 +15,10 @@ export class Lab {
     readonly instance: Instance,
     readonly store: Store,
     readonly driver: HostDriver,
+    readonly log: (line: string) => void,
     private readonly baseKey: (image: number) => string = builtBase,
   ) {
-    this.actions = new Actions(store);
+    this.actions = new Actions(store, log);
   }
 
   /** Folder name of the base image that a new disk with this image lies upon. */
