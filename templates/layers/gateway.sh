@@ -46,6 +46,7 @@ if [[ -n $candidate ]] || changed "$unit" || ! in_force; then
     note 'enabled openclaw.service'
   fi
   start_gateway
+  forget_code {{{id}}}
   note 'started the gateway'
   in_force || fail "the gateway doesn't run as it should: $shown, listening on ${listening:-nothing}"
 else

@@ -3,10 +3,20 @@
 
 openclaw=/opt/openclaw/current
 
-# edit_config ARGUMENT...: changes openclaw.json as user openclaw, see openclaw-config.mjs.
+# as_openclaw COMMAND...: runs a command of the system's as user openclaw.
+as_openclaw() {
+  setpriv --reuid=openclaw --regid=openclaw --clear-groups --no-new-privs --bounding-set=-all --reset-env -- "$@"
+}
+
+# edit_config ARGUMENT...: changes openclaw.json, see openclaw-config.mjs.
 edit_config() {
-  setpriv --reuid=openclaw --regid=openclaw --clear-groups --no-new-privs --bounding-set=-all --reset-env -- \
-    "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs "$@"
+  as_openclaw "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs "$@"
+}
+
+# forget_code ID: removes compiled code of other versions than ID.
+forget_code() {
+  # shellcheck disable=SC2016 # the inner shell expands these
+  as_openclaw bash -c 'cd ~/.cache/node && find . -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +' forget "$1"
 }
 
 # validate_config FILE: OpenClaw's own verdict. It may load plugins of the user's, so it runs as user openclaw in a box.
@@ -15,7 +25,7 @@ validate_config() {
     -p NoNewPrivileges=yes -p CapabilityBoundingSet= -p ProtectSystem=strict -p ReadWritePaths=/var/lib/openclaw \
     -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes -p PrivateNetwork=yes -p RuntimeMaxSec=120 \
     -E HOME=/var/lib/openclaw -E OPENCLAW_CONFIG_PATH="$1" -E OPENCLAW_NO_AUTO_UPDATE=1 \
-    -E NODE_COMPILE_CACHE=/var/lib/openclaw/.cache/node -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 \
+    -E NODE_COMPILE_CACHE="/var/lib/openclaw/.cache/node/$(readlink "$openclaw")" -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 \
     "$openclaw/bin/node" "$openclaw/bin/openclaw" config validate 2>&1
 }
 
