@@ -40,11 +40,7 @@ if [[ -n $candidate ]] || changed "$unit" || ! in_force; then
   swap_config
   commit
   systemctl daemon-reload
-  if ! systemctl is-enabled --quiet openclaw; then
-    guard /etc/systemd/system/multi-user.target.wants/openclaw.service
-    systemctl enable --quiet openclaw
-    note 'enabled openclaw.service'
-  fi
+  enable openclaw.service
   start_gateway
   forget_code {{{id}}}
   note 'started the gateway'

@@ -48,8 +48,8 @@ swap_config() {
   [[ -n $candidate ]] || return 0
   edit_config read >"$JOURNAL/openclaw.json"
   sync "$JOURNAL/openclaw.json"
-  # Not by guard: root must not write into a folder of user openclaw.
-  undo "source /usr/local/vps-scripts/gateway.sh; edit_config restore <$JOURNAL/openclaw.json"
+  # Not by guard: root must not write into a folder of user openclaw. It needs no service, so it works at boot, too.
+  undo ": boot; source /usr/local/vps-scripts/gateway.sh; edit_config restore <$JOURNAL/openclaw.json"
   edit_config swap "$base"
   note openclaw.json
 }

@@ -134,9 +134,9 @@ function parse(file, text) {
       return value;
     }
   } catch (error) {
-    throw new Error(`${file} is not JSON5: ${error.message}; nothing was written`);
+    throw new Error(`${file} is not JSON5 (${error.message}); nothing was written. Mend it and run pulumi up again`);
   }
-  throw new Error(`${file} does not hold an object; nothing was written`);
+  throw new Error(`${file} does not hold an object; nothing was written. Mend it and run pulumi up again`);
 }
 
 /** The request on stdin. An error must not quote it, as it may hold the token. */
