@@ -97,6 +97,13 @@ export class PluginProcess {
     await call((done) => this.client.configure(request, done));
   }
 
+  async checkConfig(news: ValueMap): Promise<{ inputs: ValueMap }> {
+    const request = new pb.CheckRequest();
+    request.setNews(toStruct(news));
+    const response = await call<pb.CheckResponse>((done) => this.client.checkConfig(request, done));
+    return { inputs: fromStruct(response.getInputs()) };
+  }
+
   async check(news: ValueMap, olds?: ValueMap): Promise<{ inputs: ValueMap; failures: Record<string, string> }> {
     const request = this.about(new pb.CheckRequest());
     request.setNews(toStruct(news));
