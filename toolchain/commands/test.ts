@@ -42,8 +42,21 @@ async function runTests(
   const filter = name !== undefined && named.length === 0 ? ["--test-name-pattern", name] : [];
   const chosen = named.length === 0 ? files : named;
   const started = Date.now();
-  const args = ["--import", "tsx", "--test", "--test-reporter", "spec", "--test-concurrency", "1", ...filter, ...chosen];
-  const code = await attach(process.execPath, args, { cwd: root, env: { ...withoutRunner(env), MONOCLAW_TEST_RUN: randomUUID() } });
+  const args = [
+    "--import",
+    "tsx",
+    "--test",
+    "--test-reporter",
+    "spec",
+    "--test-concurrency",
+    "1",
+    ...filter,
+    ...chosen,
+  ];
+  const code = await attach(process.execPath, args, {
+    cwd: root,
+    env: { ...withoutRunner(env), MONOCLAW_TEST_RUN: randomUUID() },
+  });
   process.stderr.write(`tests: ${code === 0 ? "passed" : "FAILED"} after ${elapsed(started)}\n`);
   return code;
 }

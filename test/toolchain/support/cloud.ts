@@ -23,20 +23,20 @@ export class Cloud {
 
   static async start(): Promise<Cloud> {
     const app = fastify();
-    let cloud: Cloud | undefined;
+    const running: { cloud?: Cloud } = {};
     app.all("/v1/*", async (request, reply) => {
       const path = request.url.replace(/^\/v1\//, "");
       const body = request.body as Body | undefined;
-      cloud?.calls.push({ method: request.method, path, body });
+      running.cloud?.calls.push({ method: request.method, path, body });
       if (request.headers.authorization !== "Bearer right") return reply.code(401).send(error("unauthorized"));
-      const found = cloud?.answers.get(`${request.method} ${path.split("?")[0] ?? ""}`);
+      const found = running.cloud?.answers.get(`${request.method} ${path.split("?")[0] ?? ""}`);
       const answer = typeof found === "function" ? found(body) : found;
       if (answer === undefined) return reply.code(404).send(error("not_found"));
       return reply.code(answer["error"] === undefined ? 200 : 422).send(answer);
     });
     const address = await app.listen({ host: "127.0.0.1", port: 0 });
-    cloud = new Cloud(app, `${address}/v1`);
-    return cloud;
+    running.cloud = new Cloud(app, `${address}/v1`);
+    return running.cloud;
   }
 
   /** What was asked since the last time, as `METHOD path`. */

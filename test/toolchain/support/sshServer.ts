@@ -103,8 +103,7 @@ export class SshServer {
           return;
         }
         const { signature, blob, hashAlgo } = context;
-        if (signature === undefined || blob === undefined || key.verify(blob, signature, hashAlgo) === true)
-          context.accept();
+        if (signature === undefined || blob === undefined || key.verify(blob, signature, hashAlgo)) context.accept();
         else context.reject();
       })
       .on("session", (accept) => {
@@ -114,7 +113,7 @@ export class SshServer {
           .on("env", (take, refuse, info) => {
             const name = info.key;
             if (!this.accepted.includes(name)) {
-              refuse?.();
+              refuse();
               return;
             }
             environment[name] = (info as unknown as { val: string }).val;

@@ -292,7 +292,8 @@ void describe("dialling", () => {
   });
 
   void it("takes any host key if none is pinned, as the official plugin does", async () => {
-    const { hostKey: _pinned, ...connection } = ssh.connection();
+    const connection = ssh.connection();
+    delete connection["hostKey"];
     await plugin.create((await plugin.check({ connection, create: "x" })).inputs);
     assert.equal(ssh.requests.length, 1);
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { UNKNOWN, isSecret, type ValueMap } from "../../../toolchain/standins/rpc/values";
+import { UNKNOWN, isSecret, type Value, type ValueMap } from "../../../toolchain/standins/rpc/values";
 import { Cloud, action, error, serverBody } from "../support/cloud";
 import { PluginProcess, failureDetail } from "../support/plugin";
 
@@ -37,6 +37,12 @@ beforeEach(() => {
 });
 
 const basic: ValueMap = { name: "web", serverType: "cx23", image: "debian-13", location: "fsn1" };
+
+/** A value of an output that must be text. */
+function shown(value: Value | undefined): string {
+  assert.equal(typeof value, "string");
+  return value as string;
+}
 
 async function checked(plugin: PluginProcess, inputs: ValueMap): Promise<ValueMap> {
   const { inputs: complete, failures } = await plugin.check(inputs);
@@ -212,10 +218,10 @@ void describe("SshKey", () => {
 
   void it("gets a name of its own, which stays", async () => {
     const first = await checked(plugins.key, { publicKey });
-    assert.match(String(first["name"]), /^thing-[0-9a-f]{7}$/);
+    assert.match(shown(first["name"]), /^thing-[0-9a-f]{7}$/);
     const { inputs: second } = await plugins.key.check({ publicKey }, first);
     assert.equal(second["name"], first["name"]);
-    const state: ValueMap = { name: String(first["name"]), publicKey, fingerprint: "f", labels: {} };
+    const state: ValueMap = { name: shown(first["name"]), publicKey, fingerprint: "f", labels: {} };
     const replaced = await plugins.key.diff(state, first, { ...second, publicKey: "other" });
     assert.deepEqual([replaced.replaces, replaced.deleteBeforeReplace], [["publicKey"], false]);
   });
