@@ -5,7 +5,10 @@ import { StepError, step } from "./report";
 export const labPackages = ["systemd-container", "mmdebstrap", "nftables", "iproute2"] as const;
 
 /** What the tests need beside: the real tools that check rendered files, and an SSH server to talk to. */
-export const testPackages = ["shellcheck", "shfmt", "openssh-server", "sudo", "ufw", "fail2ban", "systemd"] as const;
+export const testPackages = [
+  ...["shellcheck", "shfmt", "openssh-server", "openssh-client", "sudo", "ufw", "fail2ban"],
+  ...["systemd", "nftables", "cloud-init"],
+] as const;
 
 /**
  * Installs the Debian packages that are missing. Their services are not started: these tools are only called, and what runs on this machine
@@ -31,7 +34,9 @@ async function missingPackages(names: readonly string[]): Promise<string[]> {
   if (names.length === 0) return [];
   const query = ["-W", "-f", "${Package} ${db:Status-Status}\\n", ...names];
   const { stdout } = await capture("dpkg-query", query).catch((error: unknown) => {
-    throw new StepError(`The lab needs Debian or Ubuntu: ${(error as Error).message}`);
+    throw new StepError(
+      `The packages of Debian or Ubuntu are needed (${names.join(", ")}): ${(error as Error).message}`,
+    );
   });
   const installed = new Set(
     stdout.split("\n").flatMap((line) => (line.endsWith(" installed") ? [line.split(" ")[0]] : [])),

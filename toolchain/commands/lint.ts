@@ -54,8 +54,8 @@ async function checkTemplates(): Promise<string> {
       const copy = join(folder, path.replaceAll("/", "_"));
       writeFileSync(copy, content);
       for (const [tool, args] of [
-        ["shellcheck", ["-s", "bash"]],
-        ["shfmt", ["-i", "2", "-ci", "-ln", "bash", "-d"]],
+        ["shellcheck", ["-x"]],
+        ["shfmt", ["-i", "2", "-ci", "-d"]],
       ] as const) {
         const { exitCode, stdout, stderr } = await capture(tool, [...args, copy]);
         if (exitCode !== 0) complaints.push((stdout + stderr).replaceAll(copy, path));

@@ -9,20 +9,26 @@ import { attach } from "../process";
 import { StepError, elapsed } from "../report";
 import { ensurePassphrase } from "../secrets";
 import { projectFiles } from "../tools";
+import { lint } from "./lint";
 
 // Need neither root, nor a network, nor an engine.
 const UNIT = ["test/unit/", "test/components/", "test/templates/", "test/toolchain/unit/"];
 
-/** `test:unit [NAME]`: the tests that need neither root nor a network. */
+/** `test:unit [NAME]`: the tests that need neither root nor a network, once the tools that they call are installed. */
 export async function unit([name]: string[]): Promise<number> {
+  await ensurePackages(testPackages);
   return runTests((path) => UNIT.some((folder) => path.startsWith(folder)), name, process.env);
 }
 
-/** `test [NAME]`: sets up engine, packages and lab, then runs every test, or those whose file or name matches. */
+/** `test [NAME]`: lint, then set-up of engine, packages and lab, then every test; with a name those whose file or name matches, no lint. */
 export async function all([name]: string[]): Promise<number> {
   requireLabHost();
   const started = Date.now();
   await ensurePackages([...labPackages, ...testPackages]);
+  if (name === undefined) {
+    const code = await lint();
+    if (code !== 0) return code;
+  }
   const engine = await ensureEngine();
   await ensurePassphrase();
   await (await loadLab()).ensureLab({ instance: "test" });

@@ -252,6 +252,10 @@ void describe("Firewall", () => {
     const sent = cloud.body("POST firewalls")?.["rules"] as Record<string, unknown>[];
     assert.deepEqual(sent[0]?.["source_ips"], ["0.0.0.0/0", "2001:db8::1/128"]);
     assert.equal((await plugins.firewall.diff(outputs, inputs, inputs)).changed, false);
+    const other = await checked(plugins.firewall, { name: "f", rules: [{ ...rule, port: "2222" }] });
+    const changed = await plugins.firewall.diff(outputs, inputs, other);
+    assert.ok(changed.changed);
+    assert.deepEqual(changed.replaces, []);
   });
 
   void it("refuses addresses that are none, and networks with host bits", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { UNKNOWN, isSecret, reveal } from "../../../toolchain/standins/rpc/values";
+import { UNKNOWN, isSecret, reveal, type ValueMap } from "../../../toolchain/standins/rpc/values";
 import { PluginProcess } from "../support/plugin";
 
 let plugin: PluginProcess;
@@ -55,6 +55,52 @@ void describe("RandomBytes", () => {
       assert.match(failures["length"] ?? "", /whole number of bytes, at least 1/);
     });
   }
+});
+
+void describe("RandomPassword", () => {
+  let passwords: PluginProcess;
+
+  before(async () => {
+    passwords = await PluginProcess.start("random", "random:index/randomPassword:RandomPassword");
+  });
+
+  after(() => passwords.stop());
+
+  const create = async (inputs: ValueMap) => {
+    const { inputs: complete, failures } = await passwords.check(inputs);
+    assert.deepEqual(failures, {});
+    const { id, outputs } = await passwords.create(complete);
+    assert.ok(isSecret(outputs["result"]));
+    return { id, result: reveal(outputs["result"]) as string, inputs: complete, outputs };
+  };
+
+  void it("draws 256 bits in hex when told to, and says nothing in its id", async () => {
+    const none = { lower: false, upper: false, numeric: false };
+    const { id, result } = await create({ length: 64, ...none, overrideSpecial: "0123456789abcdef" });
+    assert.equal(id, "none");
+    assert.match(result, /^[0-9a-f]{64}$/);
+    assert.ok(new Set(result).size > 8);
+  });
+
+  void it("keeps the minima, and to the classes that are allowed", async () => {
+    const { result } = await create({ length: 12, upper: false, special: false, minNumeric: 10 });
+    assert.match(result, /^[a-z0-9]{12}$/);
+    assert.ok(result.replace(/\D/g, "").length >= 10);
+  });
+
+  void it("is replaced for any change", async () => {
+    const { inputs, outputs } = await create({ length: 20 });
+    assert.equal((await passwords.diff(outputs, inputs, inputs)).changed, false);
+    const diff = await passwords.diff(outputs, inputs, { ...inputs, minLower: 2, special: false });
+    assert.deepEqual(diff.replaces.sort(), ["minLower", "special"]);
+  });
+
+  void it("refuses what can't be", async () => {
+    assert.ok("length" in (await passwords.check({ length: 0 })).failures);
+    assert.ok("length" in (await passwords.check({ length: 3, minUpper: 4 })).failures);
+    const none = { lower: false, upper: false, numeric: false, special: false };
+    assert.ok("special" in (await passwords.check({ length: 3, ...none })).failures);
+  });
 });
 
 void it("says that it is a stand-in, once", async () => {

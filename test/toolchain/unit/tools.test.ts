@@ -31,7 +31,7 @@ void describe("official engine", () => {
     ["3.219.9", false],
     ["3.220.0", true],
     ["3.255.1-alpha.1", true],
-    ["4.0.0", false],
+    ["4.300.0", false],
     ["", false],
   ] as const) {
     void it(`version ${version || "(none)"} ${fits ? "fits" : "does not fit"}`, () => {
