@@ -131,7 +131,12 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>, root: string
   const hosts = new Map<string, HostSettings>();
   const declared = raw["hosts"] === undefined ? { gateway: {} } : reader.record("hosts", raw["hosts"]);
   if (Object.keys(declared).length === 0 && !Array.isArray(raw["hosts"])) {
-    reader.wrong("hosts", raw["hosts"], "must map at least one host's name to its settings", "pulumi config rm monoclaw:hosts");
+    reader.wrong(
+      "hosts",
+      raw["hosts"],
+      "must map at least one host's name to its settings",
+      "pulumi config rm monoclaw:hosts",
+    );
   }
   const shared = pick(raw, hostKeys);
   for (const [name, value] of Object.entries(declared)) {

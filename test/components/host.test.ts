@@ -128,7 +128,11 @@ void test("only the token's envelope is secret, and its output is neither logged
     assert.equal(inputs["logging"], isToken ? "none" : "stdoutAndStderr", name);
     assert.equal(String(inputs["stdin"]).includes(token), isToken, name);
     assert.equal(inputs["create"], "apply", name);
-    assert.match(String(inputs["stdin"]), /^monoclaw-envelope 1\nhost [0-9a-f]{32}\nlayer [a-z-]+\ngeneration 7\n/, name);
+    assert.match(
+      String(inputs["stdin"]),
+      /^monoclaw-envelope 1\nhost [0-9a-f]{32}\nlayer [a-z-]+\ngeneration 7\n/,
+      name,
+    );
   }
 });
 

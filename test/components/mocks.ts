@@ -57,7 +57,9 @@ export function recordResources(): Declared[] {
 }
 
 function isSecret(value: unknown): value is { value: unknown } {
-  return typeof value === "object" && value !== null && (value as Record<string, unknown>)[secretSignature] === secretValue;
+  return (
+    typeof value === "object" && value !== null && (value as Record<string, unknown>)[secretSignature] === secretValue
+  );
 }
 
 /** The plain value behind secrets, at any depth. */

@@ -92,7 +92,10 @@ void test("every mistake is reported in one go, with key, value, reason and the 
   ]);
   const text = new ConfigError(found).message;
   assert.match(text, /^9 mistakes in the configuration; nothing was changed\.$/m);
-  assert.match(text, /monoclaw:sshPort = 22: is where scanners look first.*\n +pulumi config set monoclaw:sshPort 22022/);
+  assert.match(
+    text,
+    /monoclaw:sshPort = 22: is where scanners look first.*\n +pulumi config set monoclaw:sshPort 22022/,
+  );
   assert.match(text, /monoclaw:authorizedKeys is not set: must list at least one/);
   for (const mistake of found) {
     assert.match(mistake.fix, /^pulumi config (set|rm)/);

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { test } from "node:test";
+import { firewallScript } from "../../components/layers/firewall";
+import { gatewayScript } from "../../components/layers/gateway";
+import { receiverScript } from "../../components/layers/receiver";
+import { openClawPackages } from "../../lib/openclawPackages";
+import { check, golden, installed, scratch } from "./golden";
+import { sample } from "./samples";
+
+const folder = scratch();
+
+/** systemd's own verdict. It wants programs to exist, so they are ones of this folder here. */
+function verify(name: string, text: string): void {
+  const program = path.join(folder, "program");
+  fs.writeFileSync(program, "#!/bin/sh\n", { mode: 0o755 });
+  const file = path.join(folder, name);
+  fs.writeFileSync(file, text.replace(/^(Exec\w+)=\S+/gm, `$1=${program}`));
+  const said = check("systemd-analyze", ["verify", "--man=no", "--recursive-errors=no", file], "systemd");
+  assert.ok(!said.includes(name), said);
+}
+
+void test("openclaw.service: as committed, accepted by systemd, with every directive of the document", () => {
+  const script = gatewayScript({ settings: {}, memoryMax: "2G", tasksMax: 100 });
+  const { mode, owner, text } = installed(script, '"$unit"');
+  assert.deepEqual([mode, owner], ["644", "root:root"]);
+  assert.match(script, /^unit=\/etc\/systemd\/system\/openclaw\.service$/m);
+  // The folder's name changes with each version, which is no change of the unit.
+  golden("openclaw.service", text.replaceAll(openClawPackages().id, "VERSION"));
+  verify("openclaw.service", text);
+
+  const lines = text.split("\n");
+  const rows: [row: string, line: string][] = [
+    ["Service User: openclaw", "User=openclaw"],
+    ["NoNewPrivileges=yes", "NoNewPrivileges=yes"],
+    ["ProtectSystem=strict", "ProtectSystem=strict"],
+    ["ProtectHome=read-only, or stricter", "ProtectHome=yes"],
+    ["PrivateTmp=yes", "PrivateTmp=yes"],
+    ["ProtectKernelTunables=yes", "ProtectKernelTunables=yes"],
+    ["ProtectKernelModules=yes", "ProtectKernelModules=yes"],
+    ["ProtectControlGroups=yes", "ProtectControlGroups=yes"],
+    ["ReadWritePaths=/var/lib/openclaw", "ReadWritePaths=/var/lib/openclaw"],
+    ["ReadWritePaths=/tmp/openclaw, absent at first", "ReadWritePaths=-/tmp/openclaw"],
+    ["MemoryMax=2G", "MemoryMax=2G"],
+    ["TasksMax=100", "TasksMax=100"],
+  ];
+  for (const [row, line] of rows) {
+    assert.ok(lines.includes(line), `Systemd Service Hardening: ${row}`);
+  }
+  const writable = lines.filter((line) => line.startsWith("ReadWritePaths="));
+  assert.equal(writable.length, 2, "nothing else is writable");
+  const keywords = lines.map((line) => /^(\w+)=/.exec(line)?.[1]).filter((keyword) => keyword !== undefined);
+  const repeatable = ["Environment", "ReadWritePaths", "SystemCallFilter"];
+  const repeated = keywords.filter((keyword, at) => keywords.indexOf(keyword) !== at && !repeatable.includes(keyword));
+  assert.deepEqual(repeated, [], "a later line of the same directive would undo the document's");
+});
+
+void test("openclaw.service: limits come from the stack, and Node.js's heap stays below them", () => {
+  const { text } = installed(gatewayScript({ settings: {}, memoryMax: "4G", tasksMax: 300 }), '"$unit"');
+  assert.match(text, /^MemoryMax=4G$/m);
+  assert.match(text, /^TasksMax=300$/m);
+  assert.match(text, /--max-old-space-size=2457 /);
+});
+
+void test("monoclaw-recover.service: accepted by systemd, runs before anything that the layers configure", () => {
+  const { text } = installed(receiverScript(), "/etc/systemd/system/monoclaw-recover.service");
+  verify("monoclaw-recover.service", text);
+  const before = /^Before=(.*)$/m.exec(text)?.[1]?.split(" ") ?? [];
+  for (const unit of ["ssh.service", "ssh.socket", "ufw.service", "openclaw.service"]) {
+    assert.ok(before.includes(unit), unit);
+  }
+});
+
+void test("monoclaw-metadata.service: accepted by systemd, in force before the network is up", () => {
+  const { text } = installed(firewallScript(sample), "/etc/systemd/system/monoclaw-metadata.service");
+  verify("monoclaw-metadata.service", text);
+  assert.match(text, /^Before=network-pre\.target$/m);
+});
