@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
+import { secretHex } from "./secretHex";
 
 /** The gateway's token: 256 random bits as 64 hex digits (document: Gateway Token). Replace the resource to rotate it. */
 export class GatewayToken extends pulumi.ComponentResource {
@@ -10,9 +10,9 @@ export class GatewayToken extends pulumi.ComponentResource {
 
   constructor(name: string, opts?: pulumi.ComponentResourceOptions) {
     super("monoclaw:index:GatewayToken", name, {}, opts);
-    const bytes = new random.RandomBytes(`${name}-token`, { length: 32 }, { parent: this });
-    this.token = pulumi.secret(bytes.hex);
-    this.rotationUrn = bytes.urn;
+    const random = secretHex(`${name}-token`, { parent: this });
+    this.token = pulumi.secret(random.result);
+    this.rotationUrn = random.urn;
     this.registerOutputs({ token: this.token, rotationUrn: this.rotationUrn });
   }
 }

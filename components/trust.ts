@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
 import { hostId } from "../lib/envelope";
 import { sshKeyPair } from "../lib/keys";
+import { secretHex } from "./secretHex";
 
 /**
  * The keys between a stack and one of its hosts, each derived from a 256-bit secret random resource.
@@ -28,7 +28,7 @@ export class Trust extends pulumi.ComponentResource {
   constructor(name: string, opts?: pulumi.ComponentResourceOptions) {
     super("monoclaw:index:Trust", name, {}, opts);
     const pair = (purpose: string) => {
-      const seed = new random.RandomBytes(`${name}-${purpose}`, { length: 32 }, { parent: this }).hex;
+      const seed = secretHex(`${name}-${purpose}`, { parent: this }).result;
       const keys = seed.apply((hex) => sshKeyPair(hex, `monoclaw-${purpose}`));
       return { seed, private: keys.privateKey, public: pulumi.unsecret(keys.publicKey) };
     };

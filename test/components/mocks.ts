@@ -14,9 +14,9 @@ const secretValue = "1b47061264138c4ac30d75fd1eb44270";
 
 /** What providers would answer, by resource type. A type that isn't here is not mocked, and an error. */
 const answers: Record<string, (name: string) => Record<string, unknown>> = {
-  "random:index/randomBytes:RandomBytes": (name) => {
+  "random:index/randomPassword:RandomPassword": (name) => {
     const hex = Buffer.from(name).toString("hex").padEnd(64, "0").slice(0, 64);
-    return { hex: { [secretSignature]: secretValue, value: hex } };
+    return { result: { [secretSignature]: secretValue, value: hex } };
   },
   "hcloud:index/sshKey:SshKey": () => ({}),
   "hcloud:index/firewall:Firewall": () => ({}),

@@ -207,7 +207,7 @@ drop_journal() {
   rm -rf -- "$JOURNAL.done"
 }
 
-# put_back [boot]: restores what the journal holds, if there is one. Its undo commands need running services, so not at boot.
+# put_back [boot]: restores what the journal holds, if there is one. At boot, of its undo commands only those marked so.
 put_back() {
   local -a paths undo
   local n
@@ -225,15 +225,15 @@ put_back() {
     fi
   done
   xargs -r -d '\n' rm -f -- <"$JOURNAL/staged"
-  if [[ ${1-} != boot ]]; then
-    mapfile -t undo <"$JOURNAL/undo"
-    for ((n = ${#undo[@]} - 1; n >= 0; n--)); do
-      # shellcheck disable=SC2016 # the inner shell expands these
-      bash -c 'set -euo pipefail; source "$1"; eval "$2"' undo "$scripts/layer.sh" "${undo[n]}" </dev/null >&2 {lock}>&- || {
-        printf 'roll-back of layer %s: this command failed, repair by hand: %s\n' "$LAYER" "${undo[n]}" >&2
-      }
-    done
-  fi
+  mapfile -t undo <"$JOURNAL/undo"
+  for ((n = ${#undo[@]} - 1; n >= 0; n--)); do
+    # At boot no service runs yet, so only what says that it needs none.
+    [[ ${1-} != boot || ${undo[n]} == ': boot;'* ]] || continue
+    # shellcheck disable=SC2016 # the inner shell expands these
+    bash -c 'set -euo pipefail; source "$1"; eval "$2"' undo "$scripts/layer.sh" "${undo[n]}" </dev/null >&2 {lock}>&- || {
+      printf 'roll-back of layer %s: this command failed, repair by hand: %s\n' "$LAYER" "${undo[n]}" >&2
+    }
+  done
   drop_journal
 }
 
