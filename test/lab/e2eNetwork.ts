@@ -127,6 +127,31 @@ export async function networkTests(step: Step, keys: KeyPair): Promise<void> {
     await exec(instance, "one", ["ip", "address", "del", `${guarded().ipv4}/32`, "dev", "eth0"]);
   });
 
+  await step("packets with a borrowed source address go nowhere", async () => {
+    const code = {
+      receive:
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 9999)); s.settimeout(8); print(s.recv(9))",
+      send: "import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((sys.argv[1], 0)); s.sendto(sys.argv[1].encode()[-3:], (sys.argv[2], 9999))",
+    };
+    const borrowed = `${prefix4}.240`;
+    const [own = ""] = (await exec(instance, "one", ["hostname", "-I"])).stdout.split(" ");
+    await exec(instance, "one", ["ip", "address", "add", `${borrowed}/32`, "dev", "eth0"]);
+    const received = exec(instance, "web", ["python3", "-c", code.receive]);
+    const listening = ["sh", "-c", "ss -Hlun 'sport = :9999' | grep -c ."];
+    const isUp = async (): Promise<boolean> => (await exec(instance, "web", listening)).exitCode === 0;
+    await waitUntil(isUp, { deadline: 5_000, what: "the receiver" });
+    for (const source of [borrowed, own]) {
+      const { exitCode, stderr } = await exec(instance, "one", ["python3", "-c", code.send, source, guarded().ipv4]);
+      assert.equal(exitCode, 0, stderr);
+    }
+    assert.equal(
+      (await received).stdout.trim(),
+      `b'${own.slice(-3)}'`,
+      "the first that arrives must be the honest one",
+    );
+    await exec(instance, "one", ["ip", "address", "del", `${borrowed}/32`, "dev", "eth0"]);
+  });
+
   await step("hosts reach the outside, and nothing of this machine", async () => {
     assert.equal(await reaches("one", `${prefix4}.1`, port), false);
     const own =

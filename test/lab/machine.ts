@@ -67,7 +67,11 @@ export async function machineState(): Promise<MachineState> {
       ...(await lines(["ip", "-6", "route"], /^(.*?)(?: expires \d+sec.*)?$/)),
     ],
     tables: await lines(["nft", "list", "tables"]),
-    mounts: read("/proc/self/mounts").split("\n").filter(ours).sort(),
+    // Somebody else may be building a base image meanwhile.
+    mounts: read("/proc/self/mounts")
+      .split("\n")
+      .filter((line) => ours(line) && !line.includes(".building/"))
+      .sort(),
     settings: await lines([
       "sysctl",
       "-a",
