@@ -27,6 +27,8 @@ function ran(result: { stdout: string; stderr: string; all?: string | undefined;
 /** A stack of the real program in the tests' lab, driven by the real engine. */
 export class TestStack {
   private readonly configFile: string;
+  /** Where ssh finds the stack's host key; unset after each run of the engine. */
+  private access: { readonly line: string; readonly address: string } | undefined;
 
   private constructor(readonly name: string) {
     this.configFile = join(folder, `Pulumi.${name}.yaml`);
@@ -74,6 +76,7 @@ export class TestStack {
   /** Runs the engine on this stack and gives back its output whole, whatever its exit code. */
   async pulumi(...args: string[]): Promise<Ran> {
     const own = ["--stack", this.name, "--config-file", this.configFile];
+    this.access = undefined;
     return ran(
       await execa("pulumi", [...args, ...own], { cwd: root, env: this.env, all: true, reject: false, stdin: "ignore" }),
     );
@@ -102,6 +105,20 @@ export class TestStack {
     const own = ["stack", "output", "--json", "--show-secrets", "--stack", this.name];
     const { stdout } = await execa("pulumi", own, { cwd: root, env: this.env });
     return JSON.parse(stdout) as Record<string, unknown>;
+  }
+
+  /** Every resource of the stack with its inputs and outputs, secrets in clear. */
+  async resources(): Promise<readonly Resource[]> {
+    const own = ["stack", "export", "--show-secrets", "--stack", this.name];
+    const { stdout } = await execa("pulumi", own, { cwd: root, env: this.env });
+    const { deployment } = JSON.parse(stdout) as {
+      deployment: { resources?: readonly (Pick<Resource, "urn" | "type"> & Partial<Resource>)[] };
+    };
+    return (deployment.resources ?? []).map((resource) => ({
+      ...resource,
+      inputs: reveal(resource.inputs ?? {}) as Resource["inputs"],
+      outputs: reveal(resource.outputs ?? {}) as Resource["outputs"],
+    }));
   }
 
   /** The gateway's token, from the stack. */
@@ -142,24 +159,34 @@ export class TestStack {
     return exec(instance, this.labName(), ["bash", "-c", script], input === undefined ? {} : { input });
   }
 
-  /** Logs in as the operator does, with the stack's pinned host key, and runs a command line. */
-  async ssh(command: string, options: SshOptions = {}): Promise<Ran> {
-    const outputs = await this.outputs();
-    const knownHosts = join(folder, `known_hosts.${this.name}`);
-    writeFileSync(knownHosts, `${String(outputs["knownHosts"])}\n`);
+  /** Arguments of ssh(1) that reach the host as the operator does, with the stack's pinned host key. */
+  async sshArguments(options: SshOptions = {}): Promise<string[]> {
+    this.access ??= { line: String((await this.outputs())["knownHosts"]), address: await this.address() };
+    const { line, address } = this.access;
+    const port = String(options.port ?? 22022);
+    const knownHosts = join(folder, `known_hosts.${this.name}.${port}`);
+    const text = `${line.replace(/^\[.*\]:\d+/, `[${address}]:${port}`)}\n`;
+    // Not each time: another ssh may be reading it just now.
+    if (!existsSync(knownHosts) || readFileSync(knownHosts, "utf8") !== text) {
+      writeFileSync(knownHosts, text);
+    }
     const settings = [
-      "UserKnownHostsFile=" + knownHosts,
+      `UserKnownHostsFile=${knownHosts}`,
       "StrictHostKeyChecking=yes",
       "BatchMode=yes",
       "IdentitiesOnly=yes",
     ];
-    const args = [
-      ...["-p", String(options.port ?? 22022), "-i", options.key ?? operatorKey],
+    return [
+      ...["-p", port, "-i", options.key ?? operatorKey],
       ...settings.flatMap((setting) => ["-o", setting]),
       ...(options.args ?? []),
-      `${options.user ?? "ops"}@${await this.address()}`,
-      command,
+      `${options.user ?? "ops"}@${address}`,
     ];
+  }
+
+  /** Logs in as the operator does, and runs a command line. */
+  async ssh(command: string, options: SshOptions = {}): Promise<Ran> {
+    const args = [...(await this.sshArguments(options)), command];
     const input = options.input ?? "";
     return ran(await execa("ssh", args, { all: true, reject: false, input, env: { SSH_AUTH_SOCK: "" } }));
   }
@@ -176,6 +203,17 @@ export class TestStack {
     }
   }
 
+  /** Switches the host on again after a power cut. */
+  async powerOn(): Promise<void> {
+    const host = (await ls(instance)).find(({ name }) => name === this.labName());
+    const access = await ensureLab({ instance, progress: () => undefined });
+    const url = `${access.endpoint}/servers/${String(host?.id)}/actions/poweron`;
+    const answer = await fetch(url, { method: "POST", headers: { authorization: `Bearer ${access.token}` } });
+    if (!answer.ok) {
+      throw new Error(`poweron: ${String(answer.status)} ${await answer.text()}`);
+    }
+  }
+
   /** Destroys the host and the stack. */
   async destroy(): Promise<void> {
     const result = await this.pulumi("destroy", "--yes", "--non-interactive");
@@ -187,12 +225,34 @@ export class TestStack {
   }
 }
 
+/** A resource as the engine's state holds it. */
+export interface Resource {
+  readonly urn: string;
+  readonly type: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly outputs: Readonly<Record<string, unknown>>;
+}
+
+/** Takes a decrypted secret out of its wrapping. */
+function reveal(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value.map(reveal);
+  }
+  if (typeof value !== "object" || value === null) {
+    return value;
+  }
+  if ("plaintext" in value) {
+    return JSON.parse(String(value.plaintext));
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, reveal(inner)]));
+}
+
 /** How to log in, where it isn't the usual way. */
 export interface SshOptions {
   readonly user?: string;
   readonly port?: number;
   readonly key?: string;
-  readonly input?: string;
+  readonly input?: string | Buffer;
   /** Further arguments of ssh(1). */
   readonly args?: readonly string[];
 }

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { delimiter } from "node:path";
+import { rmSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { ensurePackages, labPackages, testPackages } from "../debian";
 import { ensureEngine, environment } from "../engine";
 import { loadLab } from "../lab";
-import { root } from "../paths";
+import { root, stateFolder } from "../paths";
 import { requireLabHost } from "../platform";
 import { attach } from "../process";
 import { StepError, elapsed } from "../report";
@@ -12,7 +13,7 @@ import { projectFiles } from "../tools";
 import { lint } from "./lint";
 
 // Need neither root, nor a network, nor an engine.
-const UNIT = ["test/unit/", "test/components/", "test/templates/", "test/toolchain/unit/"];
+const UNIT = ["test/unit/", "test/components/", "test/templates/", "test/toolchain/unit/", "test/lab/unit/"];
 
 /** `test:unit [NAME]`: the tests that need neither root nor a network, once the tools that they call are installed. */
 export async function unit([name]: string[]): Promise<number> {
@@ -31,9 +32,22 @@ export async function all([name]: string[]): Promise<number> {
   }
   const engine = await ensureEngine();
   await ensurePassphrase();
-  await (await loadLab()).ensureLab({ instance: "test" });
+  const lab = await loadLab();
+  // A host of an earlier run knows that run's history, so the tests begin with none.
+  await discard(lab);
+  await lab.ensureLab({ instance: "test" });
   process.stderr.write(`set-up: ready after ${elapsed(started)}\n`);
-  return runTests(() => true, name, environment(engine));
+  try {
+    return await runTests(() => true, name, environment(engine));
+  } finally {
+    await discard(lab);
+  }
+}
+
+/** Takes down the tests' lab and forgets its stacks. */
+async function discard(lab: Awaited<ReturnType<typeof loadLab>>): Promise<void> {
+  await lab.stopLab({ instance: "test" });
+  rmSync(join(stateFolder, "test"), { recursive: true, force: true });
 }
 
 async function runTests(

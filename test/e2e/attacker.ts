@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { exec, ls, type ExecResult } from "../../lab/client";
+import { instanceOf, labToken } from "../../lab/instances";
+import { instance } from "./stack";
+
+/** One call of the lab's cloud API. */
+export async function cloud<T>(method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<T> {
+  const answer = await fetch(`${instanceOf(instance).endpoint}/${path}`, {
+    method,
+    headers: { authorization: `Bearer ${labToken}`, "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) {
+    throw new Error(`${method} ${path}: ${String(answer.status)} ${text}`);
+  }
+  return (text === "" ? {} : JSON.parse(text)) as T;
+}
+
+/** Looks until the probe is true; throws at the deadline (seconds). */
+export async function until(what: string, deadline: number, probe: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + deadline * 1000;
+  while (!(await probe())) {
+    if (Date.now() > end) {
+      throw new Error(`not within ${String(deadline)} s: ${what}`);
+    }
+    await sleep(50);
+  }
+}
+
+/** A strange host on the same network, with no firewall and no right to anything. */
+export class Attacker {
+  private constructor(private readonly name: string) {}
+
+  static async make(name: string): Promise<Attacker> {
+    const old = (await ls(instance)).find((host) => host.name === name);
+    if (old !== undefined) {
+      await cloud("DELETE", `servers/${String(old.id)}`);
+      await until(
+        `the leftover ${name} is gone`,
+        20,
+        async () => !(await ls(instance)).some((host) => host.name === name),
+      );
+    }
+    await cloud("POST", "servers", { name, server_type: "cx23", image: "debian-13", location: "nbg1" });
+    const attacker = new Attacker(name);
+    await until(`${name} is up`, 60, async () => {
+      const host = (await ls(instance)).find((candidate) => candidate.name === name);
+      return host?.pid !== undefined && (await attacker.run("ip -4 -o address show eth0 scope global")).stdout !== "";
+    });
+    return attacker;
+  }
+
+  /** Runs a shell command line on it. */
+  async run(script: string, input?: string): Promise<ExecResult> {
+    return exec(instance, this.name, ["bash", "-c", script], input === undefined ? {} : { input });
+  }
+
+  /** All TCP ports from 1 to 65535 that answer at the address, an IPv4 or IPv6 one. */
+  async openPorts(address: string): Promise<number[]> {
+    const result = await this.run(`python3 - ${address}`, scanner);
+    if (result.exitCode !== 0) {
+      throw new Error(`the scan of ${address} failed: ${result.stderr}`);
+    }
+    return JSON.parse(result.stdout) as number[];
+  }
+
+  async destroy(): Promise<void> {
+    const host = (await ls(instance)).find((candidate) => candidate.name === this.name);
+    await cloud("DELETE", `servers/${String(host?.id)}`);
+  }
+}
+
+// Non-blocking connects in windows of 16384: what is filtered says nothing, so one wait serves a whole window.
+const scanner = `
+import errno, json, selectors, socket, sys, time
+address = sys.argv[1]
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+found = []
+for start in range(1, 65536, 16384):
+    with selectors.DefaultSelector() as waiting:
+        for port in range(start, min(start + 16384, 65536)):
+            one = socket.socket(family, socket.SOCK_STREAM)
+            one.setblocking(False)
+            if one.connect_ex((address, port)) not in (0, errno.EINPROGRESS):
+                raise SystemExit(f"cannot try port {port}")
+            waiting.register(one, selectors.EVENT_WRITE, port)
+        end = time.monotonic() + 0.7
+        while (left := end - time.monotonic()) > 0:
+            for key, _ in waiting.select(min(left, 0.1)):
+                if key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                    found.append(key.data)
+                waiting.unregister(key.fileobj)
+                key.fileobj.close()
+        for key in list(waiting.get_map().values()):
+            key.fileobj.close()
+print(json.dumps(found))
+`;

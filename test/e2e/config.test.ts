@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TestStack } from "./stack";
+
+void test("bad configuration: every mistake in one go, with key, reason and fix; nothing is changed", async () => {
+  const stack = await TestStack.make("badconfig", {
+    "monoclaw:sshPort": 22,
+    "monoclaw:primaryUser": "root",
+    "monoclaw:limits": { memoryMax: "lots", tasksMax: 3 },
+    "monoclaw:authorizedKeys": ["ssh-dss AAAA"],
+    "monoclaw:openclaw": { settings: { gateway: { bind: "lan" } } },
+    "monoclaw:colour": "blue",
+  });
+  const output = await stack.failingUp();
+  const keys = ["sshPort", "primaryUser", "limits.memoryMax", "limits.tasksMax", "authorizedKeys[0]"];
+  for (const key of [...keys, "openclaw.settings.gateway.bind", "colour"]) {
+    const at = output.indexOf(`monoclaw:${key} `);
+    assert.ok(at >= 0, `${key} is not named:\n${output}`);
+    assert.match(output.slice(at).split("\n")[1] ?? "", /^\s+(pulumi|ssh-keygen) /, `${key} has no fix`);
+  }
+  assert.match(output, /7 mistakes in the configuration; nothing was changed/);
+  assert.doesNotMatch(output, /^\s+at .*:\d+:\d+\)?$/m, "a stack trace");
+  const made = (await stack.resources()).filter(({ type }) => type !== "pulumi:pulumi:Stack");
+  assert.deepEqual(made, []);
+  await stack.destroy();
+});

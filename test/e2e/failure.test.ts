@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import execa from "execa";
+import { exec } from "../../lab/client";
+import { until } from "./attacker";
+import { fingerprint, hostTest } from "./hostTest";
+import { Keys } from "./keys";
+import { instance } from "./stack";
+
+/** Applies a properly signed script that must fail; its reason must be told, and the host be as it was. */
+function putsBack(name: string, script: string, reason: RegExp, prepare = "true", tidy = "true"): void {
+  hostTest(`${name}: the reason is told and everything is put back`, async (stack) => {
+    const keys = await Keys.of(stack);
+    const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
+    await stack.root(prepare);
+    try {
+      const before = await fingerprint(stack);
+      const result = await keys.deploy("apply", keys.envelope("e2e", script, generation).text);
+      assert.equal(result.exitCode, 91, result.all);
+      assert.match(result.all, reason);
+      assert.match(result.stderr, /everything it had changed was put back/);
+      assert.equal(await fingerprint(stack), before);
+    } finally {
+      await stack.root(tidy);
+    }
+  });
+}
+
+putsBack(
+  "a bad sshd option",
+  `put 644 root:root /etc/ssh/sshd_config.d/50-e2e.conf <<<'NoSuchOption yes'
+   commit
+   undo 'systemctl reload ssh'
+   sshd -t`,
+  /Bad configuration option: NoSuchOption/,
+);
+putsBack(
+  "an error after the swap",
+  "put 600 root:root /etc/hostname <<<gone; commit; fail 'on purpose'",
+  /e2e: on purpose/,
+);
+putsBack("a package that doesn't exist", "packages no-such-package-anywhere", /Unable to locate package/);
+putsBack(
+  "a full disk",
+  `put 644 root:root /etc/e2e-full/small <<<fits
+   commit
+   head -c 2000000 /dev/zero | put 644 root:root /etc/e2e-full/large
+   commit`,
+  /No space left on device/,
+  "mkdir /etc/e2e-full && mount -t tmpfs -o size=1m none /etc/e2e-full",
+  "umount /etc/e2e-full && rmdir /etc/e2e-full",
+);
+
+hostTest("a failed layer fails `up` with its reason", async (stack) => {
+  // The gateway's unit can't be written while its folder is read-only.
+  await stack.root(
+    "mount --bind /etc/systemd/system /etc/systemd/system && mount -o remount,bind,ro /etc/systemd/system",
+  );
+  stack.configure({ "monoclaw:limits": { tasksMax: 160 } });
+  try {
+    const output = await stack.failingUp();
+    assert.match(output, /Read-only file system/);
+    assert.match(output, /layer gateway failed/);
+    assert.equal((await stack.root("systemctl show openclaw -p TasksMax --value")).trim(), "100");
+  } finally {
+    await stack.root("umount /etc/systemd/system");
+    stack.configure({ "monoclaw:limits": undefined });
+  }
+  assert.equal((await stack.pulumi("up", "--yes", "--non-interactive")).exitCode, 0);
+  assert.equal(
+    (await stack.root("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18789/startupz")).trim(),
+    "200",
+  );
+});
+
+hostTest("a lost connection doesn't stop a layer half-way", async (stack) => {
+  const keys = await Keys.of(stack);
+  const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
+  const slow = "touch /run/e2e-began; until [[ -e /run/e2e-go ]]; do sleep 0.1; done; touch /run/e2e-done";
+  const ssh = execa("ssh", [...(await keys.deployArguments()), "apply"], {
+    input: keys.envelope("e2e", slow, generation).text,
+    reject: false,
+  });
+  const exists = (path: string) => async () => (await stack.tryRoot(`test -e ${path}`)).exitCode === 0;
+  await until("the layer runs", 20, exists("/run/e2e-began"));
+  ssh.kill("SIGKILL");
+  await ssh;
+  await stack.root("touch /run/e2e-go");
+  await until("the layer is done", 20, exists("/run/e2e-done"));
+  await stack.root("rm /run/e2e-began /run/e2e-go /run/e2e-done");
+});
+
+hostTest(
+  "No lock-out: a change that nobody confirms is put back; a late confirmation applies it again",
+  async (stack) => {
+    const keys = await Keys.of(stack);
+    const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
+    const script = "put 600 root:root /etc/e2e-unconfirmed <<<new; commit; confirm_within 2";
+    const envelope = keys.envelope("e2e", script, generation);
+    const exists = async () => (await stack.tryRoot("test -e /etc/e2e-unconfirmed")).exitCode === 0;
+    assert.equal((await keys.deploy("apply", envelope.text)).exitCode, 0);
+    assert.equal(await exists(), true);
+    await until("the change is put back", 20, async () => !(await exists()));
+    const late = await keys.deploy(`confirm e2e ${envelope.digest}`);
+    assert.equal(late.exitCode, 93, late.all);
+    assert.match(late.stderr, /run pulumi up once more/);
+    assert.equal(await exists(), true);
+    const soon = await keys.deploy(`confirm e2e ${envelope.digest}`);
+    assert.deepEqual([soon.exitCode, soon.stdout], [0, "e2e: confirmed over a new connection"]);
+    await stack.root("rm /etc/e2e-unconfirmed");
+  },
+);
+
+hostTest("the power goes in the confirm window: the boot puts the change back before sshd starts", async (stack) => {
+  const keys = await Keys.of(stack);
+  const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
+  const script = "put 600 root:root /etc/e2e-power <<<new; commit; confirm_within 600";
+  assert.equal((await keys.deploy("apply", keys.envelope("e2e", script, generation).text)).exitCode, 0);
+  assert.equal((await stack.tryRoot("test -e /etc/e2e-power && sync")).exitCode, 0);
+  await execa("npm", ["run", "-s", "lab", "--", "kill", stack.labName(), "--instance", instance]);
+  await stack.powerOn();
+  await until("the host is up again", 60, async () => {
+    const state = await exec(instance, stack.labName(), ["systemctl", "is-active", "ssh"]).catch(() => undefined);
+    return state?.stdout.trim() === "active";
+  });
+  assert.equal((await stack.tryRoot("test -e /etc/e2e-power")).exitCode, 1);
+  const order = await stack.root("systemctl show monoclaw-recover -p Before -p Result");
+  assert.match(order, /Before=.*\bssh\.service\b/);
+  assert.match(order, /Result=success/);
+  const up = () => stack.tryRoot("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18789/startupz");
+  await until("the gateway is back after the boot", 90, async () => (await up()).stdout === "200");
+});

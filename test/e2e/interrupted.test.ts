@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { firewallScript } from "../../components/layers/firewall";
+import { sshScript } from "../../components/layers/ssh";
+import { until } from "./attacker";
+import { fingerprint, hostTest } from "./hostTest";
+import { Keys } from "./keys";
+import type { TestStack } from "./stack";
+
+const generationOf = async (stack: TestStack) => Number(await stack.root("cat /var/lib/monoclaw/generation"));
+
+/** Applies a properly signed script that must fail for this reason and leave the host as it was. */
+function putsBack(name: string, layer: string, script: string, reason: RegExp, prepare = "true", tidy = "true"): void {
+  hostTest(name, async (stack) => {
+    const keys = await Keys.of(stack);
+    await stack.root(prepare);
+    try {
+      const before = await fingerprint(stack);
+      const { text } = keys.envelope(layer, script, await generationOf(stack));
+      const result = await keys.deploy("apply", text);
+      assert.equal(result.exitCode, 91, result.all);
+      assert.match(result.all, reason);
+      assert.equal(await fingerprint(stack), before);
+      assert.equal((await stack.ssh("true")).exitCode, 0);
+    } finally {
+      await stack.root(tidy);
+    }
+  });
+}
+
+const ssh = sshScript({ primaryUser: "ops", sshPorts: [22022] });
+putsBack(
+  "the real ssh layer with a misspelt option is refused before it counts",
+  "ssh",
+  ssh.replaceAll("MaxAuthTries 3", "MaxAuthTrys 3"),
+  /Bad configuration option: MaxAuthTrys[^]*sshd refuses the new configuration/,
+);
+putsBack(
+  "a layer that would drop the primary user from AllowUsers is put back",
+  "ssh",
+  ssh.replaceAll("AllowUsers ops", "AllowUsers nobody"),
+  /sshd's allowusers is 'nobody', not 'ops'/,
+);
+putsBack(
+  "a sudoers syntax error is refused",
+  "e2e-sudoers",
+  `put 440 root:root /etc/sudoers.d/010_ops-limited <<<'ops ALL=(ALL NOPASSWD'
+   visudo -q -c -f "$(staged /etc/sudoers.d/010_ops-limited)"
+   commit`,
+  /syntax error/,
+);
+putsBack(
+  "no mirror answers apt: the reason is told, and nothing stays installed",
+  "e2e-apt",
+  "put 644 root:root /etc/e2e-apt <<<new\ncommit\npackages tree",
+  /apt-get update failed/,
+  `mkdir /root/apt; mv /etc/apt/sources.list.d /var/lib/apt/lists /root/apt/; mkdir /etc/apt/sources.list.d /var/lib/apt/lists
+   [[ ! -e /etc/apt/sources.list ]] || mv /etc/apt/sources.list /root/apt/
+   echo 'deb [trusted=yes] http://127.0.0.1:9 none main' >/etc/apt/sources.list.d/e2e.list`,
+  `rm -r /etc/apt/sources.list.d /var/lib/apt/lists; mv /root/apt/sources.list.d /etc/apt/; mv /root/apt/lists /var/lib/apt/
+   [[ ! -e /root/apt/sources.list ]] || mv /root/apt/sources.list /etc/apt/
+   rmdir /root/apt`,
+);
+
+/** The programs that an apply changes files with. */
+const tools = ["mv", "cp", "install", "sync", "rm"];
+const arm = `mkdir -p /run/e2e /etc/e2e
+for tool in ${tools.join(" ")}; do
+  cp -a "/usr/bin/$tool" "/run/e2e/$tool.real"
+  cat >"/run/e2e/$tool" <<TOOL
+#!/bin/bash
+if [[ -e /run/e2e/armed && \\$(</proc/self/cgroup) == *run-*.service* ]]; then
+  calls=\\$((\\$(</run/e2e/calls) + 1))
+  echo "\\$calls" >/run/e2e/calls
+  [[ \\$calls != "\\$(</run/e2e/armed)" ]] || kill -KILL 0
+fi
+exec /run/e2e/$tool.real "\\$@"
+TOOL
+  chmod 755 "/run/e2e/$tool"
+done
+for tool in ${tools.join(" ")}; do mount --bind "/run/e2e/$tool" "/usr/bin/$tool"; done`;
+const disarm = `for tool in ${tools.join(" ")}; do umount "/usr/bin/$tool"; done; rm -r /run/e2e /etc/e2e`;
+
+hostTest(
+  "SIGKILL at each step of an apply: after recovery all old or all new, and the next run works",
+  async (stack) => {
+    const keys = await Keys.of(stack);
+    const generation = await generationOf(stack);
+    const own = randomUUID();
+    // Two files change, one goes, one comes: each version n is a, b and c<n> with the content n.
+    const version = (n: number) => `a:${String(n)}\nb:${String(n)}\nc${String(n)}:${String(n)}\na\nb\nc${String(n)}`;
+    const look = async () => (await stack.root("cd /etc/e2e; grep -H . *; ls -A")).trim();
+    await stack.root(`${arm}; for file in a b c0; do echo 0 >/etc/e2e/$file; done`);
+    const outcomes = new Map([
+      ["old", 0],
+      ["new", 0],
+    ]);
+    try {
+      let isThrough = false;
+      for (let now = 0; !isThrough; now++) {
+        const [old, next] = [String(now), String(now + 1)];
+        const script = `# ${own}
+for file in a b c${next}; do put 644 root:root /etc/e2e/$file <<<${next}; done
+guard /etc/e2e/c${old}; rm -f /etc/e2e/c${old}
+commit
+`;
+        const { text } = keys.envelope("e2e-kill", script, generation);
+        await stack.root(`echo 0 >/run/e2e/calls; echo ${next} >/run/e2e/armed`);
+        const result = await keys.deploy("apply", text);
+        await stack.root("rm /run/e2e/armed; /usr/local/vps-scripts/receiver.sh recover");
+        isThrough = result.exitCode === 0;
+        const found = await look();
+        const outcome = found === version(now) ? "old" : "new";
+        assert.equal(found, version(outcome === "old" ? now : now + 1), `half a layer after a kill at call ${next}`);
+        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+        const again = await keys.deploy("apply", text);
+        assert.equal(again.exitCode, 0, `after a kill at call ${next}: ${again.all}`);
+        assert.equal(await look(), version(now + 1));
+        assert.ok(now < 80, "the apply never got through");
+      }
+      assert.ok((outcomes.get("old") ?? 0) > 8 && (outcomes.get("new") ?? 0) > 1, JSON.stringify([...outcomes]));
+    } finally {
+      await stack.root(disarm);
+    }
+  },
+);
+
+hostTest("No lock-out: a firewall that closes the way in is put back when nobody confirms it", async (stack) => {
+  const keys = await Keys.of(stack);
+  const before = await stack.root("ufw status verbose; ufw show added");
+  const script = firewallScript({ sshPorts: [22099] }).replace(/confirm_within \d+/, "confirm_within 3");
+  const { text } = keys.envelope("firewall", script, await generationOf(stack));
+  const result = await keys.deploy("apply", text);
+  assert.equal(result.exitCode, 0, result.all);
+  assert.doesNotMatch(await stack.root("ufw status"), /22022/);
+  const cut = await stack.ssh("true", { args: ["-o", "ConnectTimeout=1"] });
+  assert.equal(cut.exitCode, 255, "the way in was never closed, so this test shows nothing");
+  await until("the change is put back", 20, async () => (await stack.root("ls -A /var/lib/monoclaw/journal")) === "");
+  assert.equal(await stack.root("ufw status verbose; ufw show added"), before);
+  assert.equal((await stack.ssh("true")).exitCode, 0);
+  await stack.root("rm /var/lib/monoclaw/reverted/firewall");
+});
