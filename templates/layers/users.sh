@@ -40,7 +40,7 @@ folder 700 openclaw:openclaw /var/lib/openclaw
 
 put 440 root:root /etc/sudoers.d/{{{sudoersName}}} {{{sudoers}}}
 if changed /etc/sudoers.d/{{{sudoersName}}}; then
-  visudo -q -c -f "$(staged /etc/sudoers.d/{{{sudoersName}}})"
+  visudo -c -f "$(staged /etc/sudoers.d/{{{sudoersName}}})" >/dev/null # without -q: it tells what is wrong
 fi
 commit
 visudo -q -c

@@ -150,11 +150,12 @@ hostTest("Replay: the envelope of a rotated token is refused as superseded", asy
   const keys = await Keys.of(stack);
   const current = keys.envelopes.get("gateway-token") ?? "";
   const script = current.slice(current.indexOf("\n\n") + 2, current.indexOf("-----BEGIN SSH SIGNATURE-----"));
-  const before = keys.envelope("gateway-token", script.replace(keys.seeds.token, "ab".repeat(32)));
-  assert.equal((await keys.deploy("apply", before.text)).exitCode, 0);
+  const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
+  const later = keys.envelope("gateway-token", script.replace(keys.seeds.token, "ab".repeat(32)), generation);
+  assert.equal((await keys.deploy("apply", later.text)).exitCode, 0);
   assert.equal((await keys.deploy("apply", current)).exitCode, 89);
   // What a stack does then, by the message: raise the generation.
-  stack.configure({ "monoclaw:generation": 2 });
+  stack.configure({ "monoclaw:generation": generation + 1 });
   await stack.up();
   const token = await stack.token();
   assert.deepEqual(await tokensOnHost(stack), [token, token]);
