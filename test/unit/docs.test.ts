@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ConfigError, parseConfig } from "../../lib/config";
+
+const root = join(__dirname, "../..");
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+/** The first cells of a page's tables, without their back quotes. */
+function firstCells(page: string): string[] {
+  return [...read(page).matchAll(/^\| `?([^|`]+?)`? +\|/gm)].map((match) => match[1] ?? "");
+}
+
+/** The keys that the configuration takes at a place, from its own error for an unknown one. */
+function knownKeys(place: string): string[] {
+  const unknown = place === "" ? { "?": 1 } : { [place]: { "?": 1 } };
+  try {
+    parseConfig(unknown, root);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    const reason = error.mistakes.find(({ key }) => key.endsWith("?"))?.reason ?? "";
+    return reason.replace(/^.*known are /, "").split(", ");
+  }
+  return [];
+}
+
+void test("configuration.md lists every key that the program takes, and no other", () => {
+  const groups = ["server", "limits", "openclaw"];
+  const keys = [
+    ...knownKeys("").filter((key) => !groups.includes(key)),
+    ...groups.flatMap((group) => knownKeys(group).map((key) => `${group}.${key}`)),
+  ];
+  assert.ok(keys.length > 10);
+  assert.deepEqual(
+    firstCells("docs/configuration.md")
+      .filter((cell) => cell !== "key" && !cell.startsWith("-"))
+      .sort(),
+    keys.sort(),
+  );
+});
+
+void test("signed-layers.md lists every exit code of the receiver, and no other", () => {
+  const header = read("templates/host/usr/local/vps-scripts/receiver.sh").split("set -euo")[0] ?? "";
+  const codes = [...header.matchAll(/\b(8\d|9\d) [a-z]/g)].map((match) => match[1] ?? "");
+  assert.ok(codes.length > 10);
+  assert.deepEqual(
+    firstCells("docs/signed-layers.md").filter((cell) => /^\d+$/.test(cell)),
+    codes,
+  );
+});
+
+void test("every page that README and docs link to exists", () => {
+  const pages = [
+    "README.md",
+    ...[...read("README.md").matchAll(/\]\((docs\/[a-z-]+\.md)/g)].map((match) => match[1] ?? ""),
+  ];
+  assert.ok(pages.length > 8);
+  for (const page of pages) {
+    for (const [, target = ""] of read(page).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+      assert.doesNotThrow(() => read(join(page, "..", target)), `${page} links to ${target}`);
+    }
+  }
+});
