@@ -1,8 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { ensurePackages, labPackages } from "../debian";
+import { ensureEngine, environment } from "../engine";
 import { root } from "../paths";
 import { attach } from "../process";
 import { requireLabHost } from "../platform";
+import { ensurePassphrase } from "../secrets";
 
 /** `lab ARGS…`: the lab's own command line. */
 export async function lab(args: string[]): Promise<number> {
@@ -10,14 +13,17 @@ export async function lab(args: string[]): Promise<number> {
   return script("lab/cli.ts", args);
 }
 
-/** `bench ARGS…`: the measurements. */
+/** `bench ARGS…`: the measurements, on a host in the tests' lab. */
 export async function bench(args: string[]): Promise<number> {
   requireLabHost();
-  return script("bench/main.ts", args);
+  await ensurePackages(labPackages);
+  const engine = await ensureEngine();
+  await ensurePassphrase();
+  return script("bench/main.ts", args, environment(engine));
 }
 
-async function script(path: string, args: string[]): Promise<number> {
+async function script(path: string, args: string[], env = process.env): Promise<number> {
   const file = join(root, path);
   if (!existsSync(file)) throw new Error(`${path} does not exist in this checkout`);
-  return attach(process.execPath, ["--import", "tsx", file, ...args], { cwd: root });
+  return attach(process.execPath, ["--import", "tsx", file, ...args], { cwd: root, env });
 }
