@@ -20,7 +20,11 @@ function byName<T>(of: (host: Host, name: string) => T): Record<string, T> {
 }
 
 /** Address, port and user of each host. */
-export const hosts = byName((host) => ({ address: host.address }));
+export const hosts = byName((host, name) => ({
+  address: host.address,
+  sshPort: settings.hosts.get(name)?.sshPort,
+  user: settings.hosts.get(name)?.primaryUser,
+}));
 /** What to type for a shell on each host. */
 export const sshCommand = byName((host) => host.sshCommand);
 /** The hosts' lines for `~/.ssh/known_hosts`. */

@@ -95,7 +95,7 @@ function checkMachine(): void {
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
     throw new Error(
       "the lab needs Linux and root: it runs containers, networks and packet filters. " +
-        "Run this as root, or choose another target: 'hcloud' or 'existing' (see README).",
+        "Run this as root, or make a stack on a real server at Hetzner: see docs/hetzner.md.",
     );
   }
   const folders = (process.env.PATH ?? "").split(delimiter);

@@ -9,7 +9,7 @@ export const templatesDir = path.join(__dirname, "..", "templates");
 export type View = Readonly<Record<string, Value>>;
 type Value = string | number | boolean | readonly Value[] | { readonly [key: string]: Value };
 
-/** The files of a mustache syntax tree node that matter here: type, name, and for sections the children. */
+/** The fields of a mustache syntax tree node that matter here: type, name, and for sections the children. */
 type Token = [type: string, name: string, start: number, end: number, children?: Token[] | string, ...rest: unknown[]];
 
 /**

@@ -1,8 +1,6 @@
 import { StepError } from "./report";
 
-const ELSEWHERE =
-  "Without it: aim the stack at Hetzner (pulumi config set monoclaw:target hcloud) or at a server that you have " +
-  "(pulumi config set monoclaw:target existing), see README.md.";
+const ELSEWHERE = "Without it, make a stack on a real server at Hetzner (pulumi stack init prod): see docs/hetzner.md.";
 
 /** The lab boots real hosts: only Linux can, and only root may. @throws StepError that says what to do instead */
 export function requireLabHost(): void {

@@ -14,7 +14,7 @@
 #   monoclaw-envelope 1 / host ID / layer NAME / generation N / length BYTES
 #
 # exit codes: 80 empty, 81 too large, 82 truncated, 83 malformed, 84 unsigned, 85 another key, 86 altered,
-#   87 another host's, 88 lower generation, 89 superseded, 90 busy, 91 layer failed (all put back), 92 no trust,
+#   87 another host's, 88 lower generation, 89 superseded, 90 busy, 91 layer failed (all put back) or cloud-init did, 92 no trust,
 #   93 not pending any more, 94 stdin too slow
 set -euo pipefail
 umask 077
