@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { fixedSettings } from "./openclawSettings";
 import { checkPublicKey } from "./publicKey";
 
 /** A host's settings, complete and checked. */
@@ -107,15 +108,6 @@ const reservedNames = new Set(
     "list irc nobody sshd messagebus staff users shadow disk utmp video audio plugdev lxd docker debian ubuntu"
   ).split(" "),
 );
-/** Keys of openclaw.json that are the program's: their values come from the stack, or the host would not be the document's. */
-const managedSettings = [
-  "gateway.mode",
-  "gateway.bind",
-  "gateway.port",
-  "gateway.trustedProxies",
-  "gateway.auth.mode",
-  "gateway.auth.token",
-];
 
 /**
  * Checks a stack's configuration and fills in the defaults.
@@ -352,7 +344,7 @@ class Reader {
 
   private openclawSettings(key: string, value: unknown): Readonly<Record<string, unknown>> {
     const settings = this.record(key, value);
-    for (const managed of managedSettings) {
+    for (const managed of fixedSettings) {
       const found = managed.split(".").reduce<unknown>((node, part) => {
         return typeof node === "object" && node !== null ? (node as Record<string, unknown>)[part] : undefined;
       }, settings);

@@ -15,6 +15,16 @@ const documented: JsonObject = {
   },
 };
 
+/** Paths of the keys that no stack may set: what the document says, and the token, which has a layer of its own. */
+export const fixedSettings: readonly string[] = [...leaves(documented), "gateway.auth.token"];
+
+/** The paths of an object's values, joined by dots. */
+function leaves(object: JsonObject): string[] {
+  return Object.entries(object).flatMap(([key, value]) =>
+    isObject(value) ? leaves(value).map((rest) => `${key}.${rest}`) : [key],
+  );
+}
+
 /** Hardening beyond the document; `docs/openclaw-settings.md` has the reason for each. A stack's settings override it. */
 const baseline: JsonObject = {
   gateway: {

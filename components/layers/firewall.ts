@@ -1,7 +1,7 @@
 import { render } from "../../lib/render";
 import { quote, quoteAll } from "../../lib/shell";
+import { confirmSeconds } from "./confirm";
 import { hostFile } from "./files";
-import { confirmSeconds } from "./ssh";
 
 /** Script of the firewall layer (document: Firewall). `sshPorts` are the TCP ports that stay open. */
 export function firewallScript({ sshPorts }: { readonly sshPorts: readonly number[] }): string {

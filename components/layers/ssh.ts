@@ -1,5 +1,6 @@
 import { render } from "../../lib/render";
 import { quote, quoteAll } from "../../lib/shell";
+import { confirmSeconds } from "./confirm";
 import { hostFile } from "./files";
 
 /** What the ssh layer needs to know. */
@@ -8,9 +9,6 @@ export interface SshArgs {
   /** TCP ports that sshd listens on: one, or two while it moves. */
   readonly sshPorts: readonly number[];
 }
-
-/** Seconds in which a new connection must confirm a change of sshd or the firewall. */
-export const confirmSeconds = 120;
 
 /** The drop-ins of sshd, which the bootstrap and the ssh layer both install (document: SSH Hardening). */
 export function sshdFiles({ primaryUser, sshPorts }: SshArgs) {
