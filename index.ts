@@ -1,37 +1,65 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Host } from "./components/host";
+import { Tailnet } from "./components/tailnet";
+import type { Settings } from "./lib/config";
 import { readSettings } from "./lib/stackConfig";
 import { npmRegistry } from "./lib/registry";
 
-const settings = readSettings();
-const built = new Map(
-  [...settings.hosts].map(([name, host]) => [
-    name,
-    new Host(name, {
+/** The program: gives back the stack's outputs. */
+export = async (): Promise<Record<string, unknown>> => {
+  const settings = readSettings();
+  const tailnet = await ownTailnet(settings);
+  const built = [...settings.hosts].map(([name, host]) => {
+    const registry = host.openclaw.registry ?? npmRegistry();
+    return {
+      name,
       settings: host,
-      generation: settings.generation,
-      registry: host.openclaw.registry ?? npmRegistry(),
-    }),
-  ]),
-);
+      host: new Host(name, { settings: host, generation: settings.generation, registry, tailnet }),
+    };
+  });
+  const byName = <T>(of: (host: Host) => T) => Object.fromEntries(built.map(({ name, host }) => [name, of(host)]));
+  return {
+    /** Address, port and user of each host. */
+    hosts: Object.fromEntries(
+      built.map(({ name, host: { address }, settings: { sshPort, primaryUser } }) => [
+        name,
+        { address, sshPort, user: primaryUser },
+      ]),
+    ),
+    /** What to type for a shell on each host. */
+    sshCommand: byName((host) => host.sshCommand),
+    /** The hosts' lines for `~/.ssh/known_hosts`. */
+    knownHosts: pulumi.all(built.map(({ host }) => host.knownHosts)).apply((lines) => lines.join("\n")),
+    /** Where each dashboard is. */
+    dashboardUrl: byName((host) => host.dashboardUrl),
+    /** The gateways' tokens. Secret. */
+    gatewayTokens: byName((host) => host.gatewayToken),
+    /** What to run for a new token. */
+    rotateToken: byName((host) => host.rotateToken),
+    /** What each host's own audit found at its last change. */
+    audit: byName((host) => host.audit),
+    ...leftovers(settings),
+  };
+};
 
-function byName<T>(of: (host: Host, name: string) => T): Record<string, T> {
-  return Object.fromEntries([...built].map(([name, host]) => [name, of(host, name)]));
+/** The tailnet whose policy this stack owns, if it owns one. */
+async function ownTailnet({ hosts }: Settings): Promise<Tailnet | undefined> {
+  const members = [...hosts.values()].map(({ tailnet }) => tailnet).filter(({ enabled }) => enabled);
+  const [first] = members;
+  return first?.acl === "manage" ? Tailnet.make("tailnet", { members, overwriteAcl: first.overwriteAcl }) : undefined;
 }
 
-/** Address, port and user of each host. */
-export const hosts = byName((host, name) => ({
-  address: host.address,
-  sshPort: settings.hosts.get(name)?.sshPort,
-  user: settings.hosts.get(name)?.primaryUser,
-}));
-/** What to type for a shell on each host. */
-export const sshCommand = byName((host) => host.sshCommand);
-/** The hosts' lines for `~/.ssh/known_hosts`. */
-export const knownHosts = pulumi
-  .all([...built.values()].map((host) => host.knownHosts))
-  .apply((lines) => lines.join("\n"));
-/** The gateways' tokens. Secret. */
-export const gatewayTokens = byName((host) => host.gatewayToken);
-/** What to run for a new token. */
-export const rotateToken = byName((host) => host.rotateToken);
+/** An output with what `pulumi destroy` leaves, of which it says nothing itself: machines that were there before the stack. */
+function leftovers({ hosts }: Settings): { staysAfterDestroy?: Record<string, string> } {
+  const lines = [...hosts].flatMap(([name, { machine }]): [string, string][] =>
+    machine.target === "existing"
+      ? [
+          [
+            name,
+            `${machine.existing.address} stays hardened and running, and obeys nobody: docs/existing.md#taking-it-down`,
+          ],
+        ]
+      : [],
+  );
+  return lines.length === 0 ? {} : { staysAfterDestroy: Object.fromEntries(lines) };
+}

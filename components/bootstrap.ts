@@ -1,29 +1,42 @@
 import * as zlib from "node:zlib";
 import { render } from "../lib/render";
-import { hereDocument, quote } from "../lib/shell";
+import { hereDocument, quote, quoteAll } from "../lib/shell";
 import { receiverFiles } from "./layers/receiver";
-import { type SshArgs, sshdFiles } from "./layers/ssh";
+import { type SshArgs, socketFile, sshdFiles } from "./layers/ssh";
 import { type UsersArgs, userFiles } from "./layers/users";
 
 /** Largest user_data that Hetzner takes, in bytes. */
 export const maxUserDataBytes = 32 * 1024;
 
-/** What a new host is told before anyone has connected to it. */
+/** What a host is told before its stack has made contact. */
 export interface BootstrapArgs extends SshArgs, UsersArgs {
   readonly hostId: string;
   /** Content of `/etc/monoclaw/allowed_signers`, one line. */
   readonly allowedSigners: string;
 }
 
-/** The script that makes a fresh host ready for its first contact. */
+/** The script that makes a fresh server ready for its first contact. */
 export function bootstrapScript(args: BootstrapArgs): string {
+  const closedFirewall = hereDocument(render("closed.nft.mustache", { sshPorts: args.sshPorts.join(", ") }));
+  return scriptAround(args, render("bootstrap-vps.sh", { closedFirewall, ...sshdFiles(args), ...socketFile(args) }));
+}
+
+/** The script that makes an existing machine ready for its first contact, with its old ways in still open. */
+export function existingScript(args: BootstrapArgs): string {
+  return scriptAround(
+    args,
+    render("bootstrap-existing.sh", { ports: quoteAll(args.sshPorts.map(String)), hostId: args.hostId }),
+  );
+}
+
+/** What both have in common, around the machine's own part with the main function. */
+function scriptAround(args: BootstrapArgs, machine: string): string {
   return render("bootstrap.sh", {
     primaryUser: quote(args.primaryUser),
     hostId: args.hostId,
     allowedSigners: quote(args.allowedSigners),
-    closedFirewall: hereDocument(render("closed.nft.mustache", { sshPorts: args.sshPorts.join(", ") })),
+    machine,
     ...receiverFiles(),
-    ...sshdFiles(args),
     ...userFiles(args),
   });
 }

@@ -1,15 +1,24 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSettings } from "../lib/config";
-import { userData } from "./bootstrap";
+import { ExistingHost } from "./existingHost";
 import { GatewayToken } from "./gatewayToken";
-import { Confirmation, FirstContact, Layer, type Target } from "./layer";
+import { Confirmation, FirstContact, Layer, Leave, type Target } from "./layer";
+import { fail2banScript } from "./layers/fail2ban";
+import { auditScript } from "./layers/audit";
 import { firewallScript } from "./layers/firewall";
 import { gatewayScript } from "./layers/gateway";
 import { gatewayTokenScript } from "./layers/gatewayToken";
+import { kernelScript } from "./layers/kernel";
+import { managementScript } from "./layers/management";
 import { openclawScript } from "./layers/openclaw";
+import { packagesScript } from "./layers/packages";
 import { receiverScript } from "./layers/receiver";
 import { sshScript } from "./layers/ssh";
+import { dashboardScript, dashboardUrl, tailnetScript, tailscaleScript } from "./layers/tailscale";
+import { updatesScript } from "./layers/updates";
 import { usersScript } from "./layers/users";
+import type { Machine } from "./machine";
+import { join, type Membership, removal, type Tailnet } from "./tailnet";
 import { Trust } from "./trust";
 import { Vps } from "./vps";
 
@@ -20,11 +29,13 @@ export interface HostArgs {
   readonly generation: number;
   /** Base URL of the npm registry, with a slash at its end. */
   readonly registry: pulumi.Input<string>;
+  /** The tailnet whose policy the stack owns; `undefined` if somebody else does, or this host is on none. */
+  readonly tailnet?: Tailnet | undefined;
 }
 
 /** One hardened server with an OpenClaw gateway: the server, the trust between it and the stack, and its layers. */
 export class Host extends pulumi.ComponentResource {
-  /** IPv4 address. */
+  /** IP address or DNS name. */
   readonly address: pulumi.Output<string>;
   /** What to type for a shell on the host. */
   readonly sshCommand: pulumi.Output<string>;
@@ -34,61 +45,67 @@ export class Host extends pulumi.ComponentResource {
   readonly gatewayToken: pulumi.Output<string>;
   /** The command that rotates the token. */
   readonly rotateToken: pulumi.Output<string>;
+  /** Where the dashboard is: its address on the tailnet, or how to reach it through SSH. */
+  readonly dashboardUrl: pulumi.Output<string>;
+  /** What the host's own audit found at its last change: the rows that don't pass, and how many of each. */
+  readonly audit: pulumi.Output<readonly string[]>;
 
   constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("monoclaw:index:Host", name, {}, opts);
     const parent = { parent: this };
-    const { primaryUser, sshPort, previousSshPort, authorizedKeys, server } = args.settings;
+    const { primaryUser, sshPort, previousSshPort, authorizedKeys } = args.settings;
+    const { limits, fail2ban, updates, kernel, tailnet } = args.settings;
     const sshPorts = previousSshPort === undefined ? [sshPort] : [sshPort, previousSshPort];
     const trust = new Trust(`${name}-trust`, parent);
     const token = new GatewayToken(`${name}-gateway`, parent);
 
-    const data = pulumi
-      .all([
-        trust.hostId,
-        trust.allowedSigners,
-        trust.deployPublicKey,
-        trust.bootstrapPrivateKey,
-        trust.bootstrapPublicKey,
-      ])
-      .apply(([hostId, allowedSigners, deployPublicKey, privateKey, publicKey]) =>
-        userData(
-          { hostId, allowedSigners, deployPublicKey, primaryUser, sshPorts, authorizedKeys },
-          { privateKey, publicKey },
-        ),
-      );
-    const vps = new Vps(name, { server, sshPorts, deployPublicKey: trust.deployPublicKey, userData: data }, parent);
+    const bootstrap = pulumi
+      .all([trust.hostId, trust.allowedSigners, trust.deployPublicKey])
+      .apply(([hostId, allowedSigners, deployPublicKey]) => ({
+        ...{ hostId, allowedSigners, deployPublicKey, primaryUser, sshPorts, authorizedKeys },
+      }));
+    const machine: Machine =
+      args.settings.machine.target === "existing"
+        ? new ExistingHost(name, { existing: args.settings.machine.existing, bootstrap }, parent)
+        : new Vps(name, { server: args.settings.machine.server, sshPorts, trust, bootstrap }, parent);
 
     const target: Target = {
-      address: vps.address,
+      address: machine.address,
       port: previousSshPort ?? sshPort,
       newPort: sshPort,
       user: primaryUser,
       privateKey: trust.deployPrivateKey,
-      hostKey: trust.bootstrapPublicKey,
-      machineId: vps.server.id,
+      hostKey: machine.hostKey,
+      machineId: machine.machineId,
       hostId: trust.hostId,
       signingSeed: trust.signingSeed,
       generation: args.generation,
     };
-    const onServer = { parent: this, deletedWith: vps.server };
+    const onServer = {
+      parent: this,
+      ...(machine.deletedWith === undefined ? {} : { deletedWith: machine.deletedWith }),
+    };
     const contact = new FirstContact(`${name}-contact`, { target }, onServer);
     const known: Target = { ...target, hostKey: contact.hostKey };
+    const layers: Layer[] = [];
     const layer = (
       layerName: string,
       script: pulumi.Input<string>,
       dependsOn: readonly pulumi.Resource[],
       secret = false,
-    ) =>
-      new Layer(
+    ) => {
+      const made = new Layer(
         `${name}-${layerName}`,
         { target: known, layer: layerName, script, secret },
         { ...onServer, dependsOn: [...dependsOn] },
       );
-    const confirm = (confirmed: Layer, layerName: string, dependsOn: readonly pulumi.Resource[]) =>
+      layers.push(made);
+      return made;
+    };
+    const confirm = (confirmed: Layer, dependsOn: readonly pulumi.Resource[]) =>
       new Confirmation(
-        `${name}-${layerName}`,
-        { target: known, layer: layerName, digest: confirmed.digest },
+        `${name}-${confirmed.layer}`,
+        { target: known, layer: confirmed.layer, digest: confirmed.digest },
         { ...onServer, dependsOn: [...dependsOn] },
       );
 
@@ -98,11 +115,31 @@ export class Host extends pulumi.ComponentResource {
       trust.deployPublicKey.apply((deployPublicKey) => usersScript({ primaryUser, authorizedKeys, deployPublicKey })),
       [receiver],
     );
-    const ssh = layer("ssh", sshScript({ primaryUser, sshPorts }), [receiver]);
-    const firewall = layer("firewall", firewallScript({ sshPorts }), [receiver]);
+    const packages = layer("packages", packagesScript(), [receiver]);
+    // After the packages: both must be confirmed in time, and a slow mirror must not eat that time up.
+    const ssh = layer("ssh", sshScript({ primaryUser, sshPorts }), [packages]);
+    const firewall = layer("firewall", firewallScript({ sshPorts }), [packages]);
     // A new port is open only when both have it.
-    confirm(ssh, "ssh", [ssh, firewall]);
-    confirm(firewall, "firewall", [ssh, firewall]);
+    const confirmations = [confirm(ssh, [ssh, firewall]), confirm(firewall, [ssh, firewall])];
+    // What else knows the ports comes after: a host that puts a new port back has nothing to take back then.
+    layer("fail2ban", fail2banScript({ sshPorts, ...fail2ban }), [packages, ...confirmations]);
+    const rotateToken = pulumi.interpolate`pulumi up --replace '${token.rotationUrn}'`;
+    const membership = tailnet.enabled
+      ? join(name, { tailnet, machineId: machine.machineId, policy: args.tailnet?.policy }, parent)
+      : undefined;
+    const management = layer(
+      "management",
+      pulumi.all([rotateToken, trust.deployPublicKey, membership?.host]).apply(([command, deployPublicKey, place]) =>
+        managementScript({
+          ...{ primaryUser, authorizedKeys, deployPublicKey },
+          ...{ sshPorts, limits, fail2ban, updates, kernel, rotateToken: command },
+          tailnet: place === undefined ? undefined : { ...place, archive: tailnet.archive },
+        }),
+      ),
+      confirmations,
+    );
+    layer("kernel", kernelScript(kernel), [receiver]);
+    layer("updates", updatesScript(updates), [packages]);
     const openclaw = layer(
       "openclaw",
       pulumi.output(args.registry).apply((registry) => openclawScript({ registry })),
@@ -114,15 +151,48 @@ export class Host extends pulumi.ComponentResource {
       [users, openclaw],
       true,
     );
-    layer("gateway", gatewayScript({ settings: args.settings.openclaw.settings, ...args.settings.limits }), [
-      gatewayToken,
-    ]);
+    const archive = tailnet.enabled ? tailnet.archive : undefined;
+    const tailscale = layer("tailscale", tailscaleScript({ archive }), [users, management]);
+    /** Joins the tailnet and serves the dashboard there: gives back the address that browsers see. */
+    const serve = ({ authKey, host }: Membership): pulumi.Output<string> => {
+      const script = pulumi.all([authKey, host]).apply(([key, place]) => tailnetScript({ ...place, authKey: key }));
+      const joined = layer("tailnet", script, [tailscale], true);
+      const origin = layer("dashboard", host.apply(dashboardScript), [joined]).answer.apply(dashboardUrl);
+      const [tag = ""] = tailnet.tags;
+      const device = removal(`${name}-tailnet-device`, { origin, tag, machineId: machine.machineId }, parent);
+      // What comes last goes first: a host whose device is gone can't log out.
+      new Leave(`${name}-tailnet`, { target: known }, { parent: this, dependsOn: [device] });
+      return origin;
+    };
+    const served = membership === undefined ? undefined : serve(membership);
+    const { settings } = args.settings.openclaw;
+    layer(
+      "gateway",
+      pulumi
+        .output(served)
+        .apply((origin) => gatewayScript({ settings, origins: origin === undefined ? [] : [origin], ...limits })),
+      [gatewayToken],
+    );
+    // A digest tells nothing of the 256-bit token that it was made over.
+    const digests = layers.map((each) =>
+      pulumi.unsecret(each.digest).apply((digest) => ({ name: each.layer, digest })),
+    );
+    const audit = layer("audit", pulumi.all(digests).apply(auditScript), [...layers, ...confirmations]);
 
-    this.address = vps.address;
-    this.sshCommand = pulumi.interpolate`ssh -p ${sshPort} ${primaryUser}@${vps.address}`;
-    this.knownHosts = pulumi.interpolate`[${vps.address}]:${sshPort} ${contact.hostKey}`;
+    this.address = machine.address;
+    this.sshCommand = pulumi.interpolate`ssh -p ${sshPort} ${primaryUser}@${machine.address}`;
+    this.knownHosts = pulumi.interpolate`[${machine.address}]:${sshPort} ${contact.hostKey}`;
     this.gatewayToken = token.token;
-    this.rotateToken = pulumi.interpolate`pulumi up --replace '${token.rotationUrn}'`;
+    this.rotateToken = rotateToken;
+    this.dashboardUrl =
+      served?.apply((origin) => `${origin}/`) ??
+      pulumi.interpolate`http://127.0.0.1:18789/ after: ssh -N -L 18789:127.0.0.1:18789 -p ${sshPort} ${primaryUser}@${machine.address}`;
+    this.audit = audit.answer.apply(findings);
     this.registerOutputs({ address: this.address, sshCommand: this.sshCommand, knownHosts: this.knownHosts });
   }
+}
+
+/** The audit's lines, without the layer's name before them and without the receiver's closing line. */
+function findings(answer: string): string[] {
+  return answer.split("\n").flatMap((line) => /^audit: ((?:WARN|FAIL) .*|\d+ pass.*)$/.exec(line)?.[1] ?? []);
 }

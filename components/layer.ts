@@ -1,5 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import type { ExistingSettings } from "../lib/config";
 import { digest, message, sign } from "../lib/envelope";
 
 /** A host as its layers see it: how to reach it, and what makes it obey. */
@@ -44,6 +45,8 @@ export interface LayerArgs {
 const dialErrorLimit = 3;
 /** Seconds for one attempt to connect. */
 const perDialTimeout = 10;
+/** Attempts to get in by a new port, while the host may be applying the change again: 11 s if it refuses, 2 min if it is silent. */
+const newPortDialErrorLimit = 10;
 /** Attempts while a new server boots; they come 5 s apart. */
 const bootDialErrorLimit = 60;
 
@@ -52,12 +55,17 @@ const bootDialErrorLimit = 60;
  * An unchanged script gives an unchanged envelope, so nothing is sent.
  */
 export class Layer extends pulumi.ComponentResource {
+  /** Name of the layer, as the host knows it. */
+  readonly layer: string;
   /** SHA-256 of the envelope's signed part, 64 hex digits. */
   readonly digest: pulumi.Output<string>;
+  /** What the host said; secret if the layer is. */
+  readonly answer: pulumi.Output<string>;
 
   constructor(name: string, args: LayerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("monoclaw:index:Layer", name, {}, opts);
     const { target, layer } = args;
+    this.layer = layer;
     const text = pulumi
       .all([target.hostId, args.script])
       .apply(([hostId, script]) => message({ hostId, layer, generation: target.generation }, script));
@@ -66,7 +74,7 @@ export class Layer extends pulumi.ComponentResource {
       pulumi.all([target.signingSeed, text]).apply(([seed, signed]) => sign(seed, signed)),
     );
     this.digest = text.apply(digest);
-    new command.remote.Command(
+    const apply = new command.remote.Command(
       `${name}-apply`,
       {
         connection: connection(target, target.port, dialErrorLimit),
@@ -78,31 +86,102 @@ export class Layer extends pulumi.ComponentResource {
       },
       { parent: this, additionalSecretOutputs: args.secret === true ? ["stdin", "stdout", "stderr"] : [] },
     );
+    this.answer = apply.stdout;
     this.registerOutputs({ digest: this.digest });
   }
 }
 
 /**
  * Comes back over a new connection to keep what a layer changed: without it the host puts the change back by itself.
+ *
+ * While the port changes, a second command comes in by the old port and waits for the first. If nobody gets in by the new
+ * port it fails too, with the ways out; so the next `pulumi up` runs both, and this one makes the host try the change again.
  */
 export class Confirmation extends pulumi.ComponentResource {
   constructor(
     name: string,
-    args: { readonly target: Target; readonly layer: string; readonly digest: pulumi.Input<string> },
+    { target, layer, digest: awaited }: { target: Target; layer: string; digest: pulumi.Input<string> },
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("monoclaw:index:Confirmation", name, {}, opts);
+    const changesPort = target.port !== target.newPort;
+    const run = (word: "confirm" | "await", port: number, limit: number) =>
+      new command.remote.Command(
+        `${name}-${word}`,
+        {
+          connection: connection(target, port, limit),
+          create: pulumi.interpolate`${word} ${layer} ${awaited}`,
+          triggers: [target.machineId],
+          addPreviousOutputInEnv: false,
+        },
+        { parent: this },
+      );
+    // In this order: with `--parallel 1` the one that waits must come last.
+    run("confirm", target.newPort, changesPort ? newPortDialErrorLimit : dialErrorLimit);
+    if (changesPort) {
+      run("await", target.port, dialErrorLimit);
+    }
+    this.registerOutputs();
+  }
+}
+
+/**
+ * The host's way out of the tailnet: nothing when it is made, and when it goes the host logs out, so that no dead device is
+ * left behind. Unlike a layer it isn't `deletedWith` the server, for it must run while that is still there.
+ */
+export class Leave extends pulumi.ComponentResource {
+  constructor(name: string, { target }: { readonly target: Target }, opts?: pulumi.ComponentResourceOptions) {
+    super("monoclaw:index:Leave", name, {}, opts);
     new command.remote.Command(
-      `${name}-confirm`,
+      `${name}-leave`,
       {
-        connection: connection(args.target, args.target.newPort, dialErrorLimit),
-        create: pulumi.interpolate`confirm ${args.layer} ${args.digest}`,
-        triggers: [args.target.machineId],
+        connection: connection(target, target.port, dialErrorLimit),
+        delete: "leave",
+        triggers: [target.machineId],
         addPreviousOutputInEnv: false,
       },
       { parent: this },
     );
     this.registerOutputs();
+  }
+}
+
+/**
+ * The one run on an existing machine as its root, before the stack has a way of its own. It leaves the old ways in open:
+ * the ssh layer closes them, when the new one is proven.
+ */
+export class Bootstrap extends pulumi.ComponentResource {
+  /** The machine's own public key: type and key, one line. */
+  readonly hostKey: pulumi.Output<string>;
+
+  constructor(
+    name: string,
+    args: { readonly existing: ExistingSettings; readonly machineId: string; readonly script: pulumi.Input<string> },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("monoclaw:index:Bootstrap", name, {}, opts);
+    const { address: host, port, user, privateKey, hostKey } = args.existing;
+    const run = new command.remote.Command(
+      `${name}-bootstrap`,
+      {
+        // Key by key, as in connection(): an unexpected one would be printed with the private key beside it.
+        connection: {
+          ...{ host, port, user, dialErrorLimit, perDialTimeout },
+          // Without one the SSH agent is asked.
+          ...(privateKey === undefined ? {} : { privateKey: pulumi.secret(privateKey) }),
+          ...(hostKey === undefined ? {} : { hostKey }),
+        },
+        create: user === "root" ? asRoot : bySudo,
+        stdin: args.script,
+        triggers: [args.machineId],
+        addPreviousOutputInEnv: false,
+        logging: command.remote.Logging.Stderr,
+      },
+      // Once it is done, root can't log in any more, and layers bring every change: only another machine gets it again.
+      { parent: this, ignoreChanges: ["connection", "create", "stdin"] },
+    );
+    this.hostKey = pulumi.unsecret(run.stdout).apply(checkHostKey);
+    this.registerOutputs({ hostKey: this.hostKey });
   }
 }
 
@@ -139,6 +218,10 @@ function checkHostKey(answer: string): string {
   }
   return answer;
 }
+
+/** What an existing machine runs first, as root or another account; a failure shows it, so it is short. */
+const asRoot = "bash -s";
+const bySudo = `sudo -n true && exec sudo -n bash -s; echo 'error: this account has no sudo without a password' >&2; exit 1`;
 
 /** The connection's keys one by one: an unexpected key would be printed with the private key beside it. */
 function connection(target: Target, port: number, limit: number): command.types.input.remote.ConnectionArgs {

@@ -1,31 +1,39 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 import type { ServerSettings } from "../lib/config";
+import { type BootstrapArgs, userData } from "./bootstrap";
+import type { Machine } from "./machine";
+import type { Trust } from "./trust";
 
 /** What a server at Hetzner Cloud is made of. */
 export interface VpsArgs {
   readonly server: ServerSettings;
   /** TCP ports that the cloud's firewall lets in; nothing else comes in. */
   readonly sshPorts: readonly number[];
-  /** Public key that Hetzner attaches: without one it would make up a root password and mail it. */
-  readonly deployPublicKey: pulumi.Input<string>;
-  /** The cloud-config that makes the server ready for its first contact. Read once, at creation. */
-  readonly userData: pulumi.Input<string>;
+  /** Its deploy key is attached at Hetzner: without one, Hetzner would make up a root password and mail it. */
+  readonly trust: Trust;
+  /** What the server is told at its first boot. Read once, at creation. */
+  readonly bootstrap: pulumi.Input<BootstrapArgs>;
 }
 
 /** A server at Hetzner Cloud behind a firewall that lets in SSH alone, from the first packet on. */
-export class Vps extends pulumi.ComponentResource {
-  /** The server itself. */
-  readonly server: hcloud.Server;
+export class Vps extends pulumi.ComponentResource implements Machine {
   /** IPv4 address, which outlives the server. */
   readonly address: pulumi.Output<string>;
+  /** The server's id. */
+  readonly machineId: pulumi.Output<string>;
+  /** The single-use key of user_data. */
+  readonly hostKey: pulumi.Output<string>;
+  /** The server. */
+  readonly deletedWith: hcloud.Server;
 
   constructor(name: string, args: VpsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("monoclaw:index:Vps", name, {}, opts);
     const parent = { parent: this };
     const label = `monoclaw-${pulumi.getStack()}-${name}`;
     const labels = { "managed-by": "monoclaw", stack: pulumi.getStack(), host: name };
-    const key = new hcloud.SshKey(`${name}-deploy`, { name: label, publicKey: args.deployPublicKey, labels }, parent);
+    const { trust } = args;
+    const key = new hcloud.SshKey(`${name}-deploy`, { name: label, publicKey: trust.deployPublicKey, labels }, parent);
     const firewall = new hcloud.Firewall(
       `${name}-firewall`,
       {
@@ -53,7 +61,7 @@ export class Vps extends pulumi.ComponentResource {
       },
       parent,
     );
-    this.server = new hcloud.Server(
+    const server = new hcloud.Server(
       `${name}-server`,
       {
         name: label,
@@ -66,7 +74,9 @@ export class Vps extends pulumi.ComponentResource {
         // On the server itself the firewall is there before the first boot; an attachment would come after it.
         firewallIds: [firewall.id.apply(Number)],
         publicNets: [{ ipv4Enabled: true, ipv4: address.id.apply(Number), ipv6Enabled: true }],
-        userData: args.userData,
+        userData: pulumi
+          .all([args.bootstrap, trust.bootstrapPrivateKey, trust.bootstrapPublicKey])
+          .apply(([bootstrap, privateKey, publicKey]) => userData(bootstrap, { privateKey, publicKey })),
       },
       {
         parent: this,
@@ -78,6 +88,9 @@ export class Vps extends pulumi.ComponentResource {
       },
     );
     this.address = address.ipAddress;
-    this.registerOutputs({ address: this.address, serverId: this.server.id });
+    this.machineId = server.id;
+    this.hostKey = trust.bootstrapPublicKey;
+    this.deletedWith = server;
+    this.registerOutputs({ address: this.address, machineId: this.machineId });
   }
 }

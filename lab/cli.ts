@@ -8,6 +8,9 @@ import { killGroup } from "./host/groups";
 import { execHere, findHost, HostInfo, ls } from "./hosts";
 import { InstanceName, instanceNames, instanceOf } from "./instances";
 import { messageOf } from "./run";
+import { tailnetAccess } from "./tailnet/access";
+import { loginServer, tailnetDomain } from "./tailnet/config";
+import { tailscaleArchive } from "./tailnet/downloads";
 
 const help = `Usage: npm run lab -- [--instance NAME] COMMAND
 
@@ -19,6 +22,7 @@ Commands:
   exec HOST [-- CMD]    run a command as root inside a host, without SSH; a shell by default
   logs HOST [--follow]  print the host's console and journal
   kill HOST             cut the host's power; 'poweron' in the API boots it again
+  tailnet               print how to use the lab's tailnet ('toolchain/run lab tailnet' builds what it needs)
   down                  remove the hosts, their disks and the lab's network
 
 Options:
@@ -104,6 +108,9 @@ async function command(name: string, args: readonly string[], options: Options):
       console.log(`${label}: power cut`);
       return 0;
     }
+    case "tailnet":
+      console.log(showTailnet(options.instance));
+      return 0;
     case "down":
       await stopLab({ instance: options.instance });
       console.log(`lab ${options.instance}: down`);
@@ -111,6 +118,21 @@ async function command(name: string, args: readonly string[], options: Options):
     default:
       throw new UsageError(`there is no command '${name}'`);
   }
+}
+
+function showTailnet(name: InstanceName): string {
+  const instance = instanceOf(name);
+  const { url, sha256 } = tailscaleArchive(instance);
+  return table([
+    ["tailscale:baseUrl", instance.tailnetEndpoint],
+    ["tailscale:apiKey", tailnetAccess.apiKey],
+    ["tailscale:oauthClientId", tailnetAccess.oauthClientId],
+    ["tailscale:oauthClientSecret", tailnetAccess.oauthClientSecret],
+    ["login server", loginServer(instance)],
+    ["MagicDNS names", `HOST.${tailnetDomain(instance)}`],
+    ["archive", url],
+    ["its SHA-256", sha256],
+  ]);
 }
 
 /** Splits our own options from the words of a command that `exec` passes on untouched. */

@@ -3,11 +3,12 @@ import { request } from "node:http";
 import { delimiter, join } from "node:path";
 import { Identity } from "./api/app";
 import { groupsOf, killGroup, processesOf, spawnGroup } from "./host/groups";
-import { baseFor, ensureBase, suites } from "./host/image";
+import { baseFor, ensureBase } from "./host/image";
+import { suites } from "./host/suites";
 import { removeNetwork } from "./host/network";
 import { Instance, InstanceName, instanceOf, labToken } from "./instances";
 import { labPackages, labPrograms } from "./packages";
-import { messageOf, waitUntil } from "./run";
+import { messageOf, removeTrees, waitUntil } from "./run";
 import { codeVersion } from "./version";
 
 export { exec, ls } from "./hosts";
@@ -46,7 +47,7 @@ async function identify(instance: Instance): Promise<Identity | undefined> {
     const url = `http://127.0.0.1:${String(instance.port)}/lab`;
     const headers = { authorization: `Bearer ${labToken}` };
     // Without an agent: a kept connection to a daemon that has ended would look like no daemon.
-    const call = request(url, { headers, timeout: 5_000, agent: false }, (response) => {
+    const call = request(url, { headers, timeout: 30_000, agent: false }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (chunk: string) => {
         text += chunk;
@@ -55,7 +56,7 @@ async function identify(instance: Instance): Promise<Identity | undefined> {
         resolve(text);
       });
     });
-    call.on("timeout", () => call.destroy(new Error("no answer in 5 s")));
+    call.on("timeout", () => call.destroy(new Error("no answer in 30 s")));
     call.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "ECONNREFUSED" || error.code === "ECONNRESET") {
         resolve(undefined);
@@ -118,14 +119,14 @@ export async function ensureLab(options: LabOptions = {}): Promise<LabAccess> {
     refuseForeign(instance, running);
   }
   const isReady = running !== undefined && readyPid(instance) === running.pid;
-  const hasBases = Object.values(suites).every((suite) => existsSync(baseFor(suite).rootfs));
-  if (isReady && hasBases && running.version === codeVersion()) {
+  // The image that stacks have by default; another one is built when a server first asks for it.
+  const suite = Object.values(suites)[0] ?? "";
+  const hasBase = existsSync(baseFor(suite).rootfs);
+  if (isReady && hasBase && running.version === codeVersion()) {
     return access;
   }
   checkMachine();
-  for (const suite of Object.values(suites)) {
-    await ensureBase(suite, progress);
-  }
+  await ensureBase(suite, progress);
   if (running !== undefined && running.version !== codeVersion()) {
     progress(`lab ${instance.name}: its code changed, starting the daemon anew`);
     await stopDaemon(instance);
@@ -199,5 +200,5 @@ export async function stopLab(options: LabOptions = {}): Promise<void> {
     await killGroup(group);
   }
   await removeNetwork(instance);
-  rmSync(instance.stateDir, { recursive: true, force: true });
+  await removeTrees([instance.stateDir]);
 }

@@ -11,6 +11,9 @@ import { ensureNetwork } from "./host/network";
 import { Instance, InstanceName, instanceNames, instanceOf, labToken } from "./instances";
 import { messageOf } from "./run";
 import { Store } from "./state";
+import { buildTailnetApi } from "./tailnet/api/app";
+import { buildDownloads } from "./tailnet/downloads";
+import { tailnetOf } from "./tailnet/tailnet";
 import { codeVersion } from "./version";
 
 const log = (text: string): void => {
@@ -52,7 +55,7 @@ async function main(): Promise<void> {
   mkdirSync(instance.stateDir, { recursive: true, mode: 0o700 });
 
   const store = new Store(join(instance.stateDir, "state.json"));
-  const lab = new Lab(instance, store, new NspawnDriver(instance), log);
+  const lab = new Lab(instance, store, new NspawnDriver(instance, log), log);
   const identity = { instance: name, checkout: instance.checkout, version: codeVersion(), pid: process.pid };
   const api = buildApi(lab, labToken, identity);
   // Owning the port makes this the one daemon of the instance; nothing is touched before.
@@ -72,6 +75,17 @@ async function main(): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     metadata.once("error", reject).listen(instance.metadataPort, `${instance.prefix4}.1`, resolve);
   });
+  const tailnet = tailnetOf(instance, log);
+  const tailnetApi = buildTailnetApi(tailnet, log);
+  await tailnetApi.listen({ host: "127.0.0.1", port: instance.tailnetPort });
+  const downloads = buildDownloads(instance);
+  await new Promise<void>((resolve, reject) => {
+    downloads.once("error", reject).listen(instance.tailnetPort, `${instance.prefix4}.1`, resolve);
+  });
+  if (tailnet.store.exists()) {
+    // Its hosts have had no control server since the machine's last crash.
+    await tailnet.backend.ensure();
+  }
   const stop = new AbortController();
   const watching = watchHosts(lab, stop.signal);
   writeFileSync(join(instance.stateDir, "ready"), String(process.pid));
@@ -83,9 +97,11 @@ async function main(): Promise<void> {
     void (async () => {
       await watching;
       await lab.actions.settle();
-      await api.close();
-      metadata.close();
-      metadata.closeAllConnections();
+      await Promise.all([api.close(), tailnetApi.close()]);
+      for (const server of [metadata, downloads]) {
+        server.close();
+        server.closeAllConnections();
+      }
       store.save();
     })();
   };

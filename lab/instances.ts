@@ -21,6 +21,14 @@ export interface Instance {
   readonly endpoint: string;
   /** TCP port on the uplink address where the metadata service listens; hosts see it as 169.254.169.254:80. */
   readonly metadataPort: number;
+  /** TCP port of Tailscale's API on 127.0.0.1; on the uplink address it is where hosts get Tailscale's archive. */
+  readonly tailnetPort: number;
+  /** Base URL as `tailscale:baseUrl` wants it. */
+  readonly tailnetEndpoint: string;
+  /** TCP port on the uplink address of the tailnet's control server, the login server of hosts. */
+  readonly controlPort: number;
+  /** TCP and UDP port on the uplink address of the tailnet's relay (DERP and STUN). */
+  readonly relayPort: number;
   /** First three numbers of the hosts' IPv4 network, a /24. */
   readonly prefix4: string;
   /** First two groups of the hosts' IPv6 network, a /48 of which each host has a /64. */
@@ -50,6 +58,10 @@ export function instanceOf(name: InstanceName): Instance {
     port,
     endpoint: `http://127.0.0.1:${String(port)}/v1`,
     metadataPort: port + 1,
+    tailnetPort: port + 2,
+    tailnetEndpoint: `http://127.0.0.1:${String(port + 2)}`,
+    controlPort: port + 3,
+    relayPort: port + 4,
     prefix4: `10.77.${network}`,
     prefix6: `fd77:${network}`,
     group: `monoclaw-lab-${name}`,

@@ -36,12 +36,17 @@ const baseline: JsonObject = {
     tailscale: { mode: "off" },
     terminal: { enabled: false },
   },
+  session: { dmScope: "per-channel-peer" },
   tools: {
     profile: "messaging",
+    deny: ["gateway"],
     exec: { mode: "deny" },
     elevated: { enabled: false },
     fs: { workspaceOnly: true },
+    sessions: { visibility: "agent" },
+    agentToAgent: { enabled: false },
   },
+  commands: { restart: false },
   browser: { enabled: false },
   discovery: { mdns: { mode: "off" } },
   update: { checkOnStart: false, auto: { enabled: false } },
@@ -52,9 +57,20 @@ const baseline: JsonObject = {
  * the document's. Every other key of the file stays the gateway's and its users'.
  *
  * @param settings - the stack's settings; a key that is `null` takes the baseline's key out, so that it is not managed
+ * @param origins - where browsers find the dashboard, beside an SSH tunnel's: `https://gateway.example.ts.net`
  */
-export function managedSettings(settings: JsonObject): JsonObject {
-  return overlay(overlay(baseline, settings), documented);
+export function managedSettings(settings: JsonObject, origins: readonly string[] = []): JsonObject {
+  return allowOrigins(overlay(overlay(baseline, settings), documented), origins);
+}
+
+/** Adds to the list, whoever made it; where it was taken out there is nothing to add to. */
+function allowOrigins(settings: JsonObject, origins: readonly string[]): JsonObject {
+  const { gateway } = settings as { gateway?: { controlUi?: { allowedOrigins?: readonly string[] } } };
+  const allowed = gateway?.controlUi?.allowedOrigins;
+  if (allowed === undefined || origins.length === 0) {
+    return settings;
+  }
+  return overlay(settings, { gateway: { controlUi: { allowedOrigins: [...new Set([...allowed, ...origins])] } } });
 }
 
 function overlay(base: JsonObject, over: JsonObject): JsonObject {

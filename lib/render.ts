@@ -40,6 +40,11 @@ export function readTemplate(file: string): string {
   return fs.readFileSync(path.join(templatesDir, file), "utf8");
 }
 
+/** The names of the files in a folder of `templates/`, sorted. */
+export function templateNames(folder: string): string[] {
+  return fs.readdirSync(path.join(templatesDir, folder)).sort();
+}
+
 /** Walks the tokens: every name must be in scope, and each top-level name found goes into `used`. */
 function collect(tokens: readonly Token[], view: View, used: Set<string>, name: string, inner: readonly View[] = []) {
   for (const [type, key, , , children] of tokens) {

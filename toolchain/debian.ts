@@ -7,8 +7,11 @@ export const labPackages = ["systemd-container", "mmdebstrap", "nftables", "ipro
 /** What the tests need beside: the real tools that check rendered files, and an SSH server to talk to. */
 export const testPackages = [
   ...["shellcheck", "shfmt", "openssh-server", "openssh-client", "sudo", "ufw", "fail2ban"],
-  ...["systemd", "nftables", "cloud-init"],
+  ...["systemd", "nftables", "cloud-init", "kmod", "libfaketime"],
 ] as const;
+
+/** The browser that a person would open the dashboard with; 20 s to install. */
+export const browserPackages = ["chromium"] as const;
 
 /**
  * Installs the Debian packages that are missing. Their services are not started: these tools are only called, and what runs on this machine

@@ -10,6 +10,7 @@ export function firewallScript({ sshPorts }: { readonly sshPorts: readonly numbe
     ports: quoteAll(ports),
     summary: quote(`ufw denies all that comes in but ${ports.map((port) => `${port}/tcp`).join(" and ")}`),
     confirmSeconds,
+    firewallLib: hostFile("usr/local/vps-scripts/firewall.sh"),
     metadataRules: hostFile("etc/monoclaw/metadata.nft"),
     metadataUnit: hostFile("etc/systemd/system/monoclaw-metadata.service"),
   });

@@ -1,34 +1,66 @@
 import { openClawPackages } from "../../lib/openclawPackages";
 import { gatewayPort, managedSettings, type JsonObject } from "../../lib/openclawSettings";
-import { render } from "../../lib/render";
-import { hereDocument, quote } from "../../lib/shell";
-import { hostFile } from "./files";
+import { readTemplate, render } from "../../lib/render";
+import { hereDocument, quote, quoteAll } from "../../lib/shell";
 
 /** What the gateway layer needs to know. */
 export interface GatewayArgs {
   /** The stack's own settings of openclaw.json. */
   readonly settings: JsonObject;
+  /** Where browsers find the dashboard, beside an SSH tunnel's. */
+  readonly origins?: readonly string[];
   /** `MemoryMax=` of the service, a number with M or G. */
   readonly memoryMax: string;
   /** `TasksMax=` of the service. */
   readonly tasksMax: number;
 }
 
-/** Script of the gateway layer (document: Loopback Binding, Systemd Service Hardening). */
-export function gatewayScript({ settings, memoryMax, tasksMax }: GatewayArgs): string {
-  // A change of version changes this layer too, so that the service moves to the new folder.
+/** The sandbox's groups of directives that a host may be unable to do, in the order in which they are tried. */
+export const sandboxGroups = [
+  "files",
+  "processes",
+  "devices",
+  "users",
+  "hostname",
+  "network",
+  "ports",
+  "calls",
+] as const satisfies readonly string[];
+
+/** openclaw.service in parts, to be written one after the other: `unit` and `user` are always there, groups may be left out. */
+export function gatewayUnit({
+  memoryMax,
+  tasksMax,
+}: Pick<GatewayArgs, "memoryMax" | "tasksMax">): ReadonlyMap<string, string> {
   const { id } = openClawPackages();
+  return new Map([
+    [
+      "unit",
+      render("host/etc/systemd/system/openclaw.service.mustache", {
+        id,
+        memoryMax,
+        tasksMax,
+        heapMax: heapOf(memoryMax),
+      }),
+    ],
+    ...["user", ...sandboxGroups].map((group): [string, string] => [
+      group,
+      group === "ports"
+        ? render("sandbox/ports.conf.mustache", { port: gatewayPort })
+        : readTemplate(`sandbox/${group}.conf`),
+    ]),
+  ]);
+}
+
+/** Script of the gateway layer (document: Loopback Binding, Systemd Service Hardening, Container/VPS Compatibility). */
+export function gatewayScript({ settings, origins, ...limits }: GatewayArgs): string {
   return render("layers/gateway.sh", {
-    id: quote(id),
+    // A change of version changes this layer too, so that the service moves to the new folder.
+    id: quote(openClawPackages().id),
     port: gatewayPort,
-    settings: hereDocument(JSON.stringify(managedSettings(settings), null, 2) + "\n"),
-    unit: hostFile("etc/systemd/system/openclaw.service", {
-      id,
-      port: gatewayPort,
-      memoryMax,
-      tasksMax,
-      heapMax: heapOf(memoryMax),
-    }),
+    settings: hereDocument(JSON.stringify(managedSettings(settings, origins), null, 2) + "\n"),
+    groups: quoteAll(sandboxGroups),
+    parts: [...gatewayUnit(limits)].map(([name, text]) => ({ name, text: hereDocument(text) })),
   });
 }
 

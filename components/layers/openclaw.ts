@@ -13,6 +13,10 @@ export function openclawScript({ registry }: { readonly registry: string }): str
     packages: hereDocument(list),
     fetchPackages: hostFile(`${scripts}/fetch-packages`),
     openclawConfig: hostFile(`${scripts}/openclaw-config.mjs`),
+    openclawClient: hostFile(`${scripts}/openclaw-client.mjs`),
+    openclawAudit: hostFile(`${scripts}/openclaw-audit.mjs`),
+    openclawDevices: hostFile(`${scripts}/openclaw-devices.mjs`),
+    sandboxCheck: hostFile(`${scripts}/sandbox-check`),
     gatewayLib: hostFile(`${scripts}/gateway.sh`),
   });
 }

@@ -1,7 +1,8 @@
 import { render } from "../../lib/render";
 import { hostFile } from "./files";
 
-const scriptNames = ["receiver.sh", "layer.sh", "monoclaw-config", "deploy-entry"];
+// What receiver.sh sources comes before it: a receiver that is swapped in must find it, whatever happens in between.
+const scriptNames = ["journal.sh", "layer.sh", "receiver.sh", "monoclaw-config", "deploy-entry"];
 
 /** The host's own tools for signed layers, which the bootstrap and the receiver layer both bring. */
 export function receiverFiles() {

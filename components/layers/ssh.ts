@@ -19,6 +19,11 @@ export function sshdFiles({ primaryUser, sshPorts }: SshArgs) {
   };
 }
 
+/** The drop-in of sshd's socket unit, which opens the ports where the distribution starts sshd by it. */
+export function socketFile({ sshPorts }: SshArgs) {
+  return { socketDropIn: hostFile("etc/systemd/system/ssh.socket.d/monoclaw.conf", { sshPorts }) };
+}
+
 /** Script of the ssh layer. */
 export function sshScript(args: SshArgs): string {
   const ports = args.sshPorts.map(String);
@@ -28,5 +33,6 @@ export function sshScript(args: SshArgs): string {
     sortedPorts: quote([...ports].sort().join(",")),
     confirmSeconds,
     ...sshdFiles(args),
+    ...socketFile(args),
   });
 }

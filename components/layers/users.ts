@@ -11,13 +11,19 @@ export interface UsersArgs {
   readonly deployPublicKey: string;
 }
 
-/** The primary user's files, which the bootstrap and the users layer both install (document: User Isolation). */
-export function userFiles({ primaryUser, authorizedKeys, deployPublicKey }: UsersArgs) {
+/** The whole of the primary user's authorized_keys. */
+export function authorizedKeysText({ authorizedKeys, deployPublicKey }: UsersArgs): string {
   const deploy = `restrict,command="/usr/local/vps-scripts/deploy-entry" ${deployPublicKey}`;
+  return [...authorizedKeys, deploy, ""].join("\n");
+}
+
+/** The primary user's files, which the bootstrap and the users layer both install (document: User Isolation). */
+export function userFiles(args: UsersArgs) {
+  const { primaryUser } = args;
   return {
     sudoersName: `010_${primaryUser}-limited`,
-    sudoers: hostFile("etc/sudoers.d/010_limited", { primaryUser }),
-    authorizedKeys: hereDocument([...authorizedKeys, deploy, ""].join("\n")),
+    sudoers: hostFile("etc/sudoers.d/010_limited", { user: primaryUser }),
+    authorizedKeys: hereDocument(authorizedKeysText(args)),
   };
 }
 

@@ -1,3 +1,5 @@
+import { vendorOfImage } from "../host/suites";
+
 /** What the provider sells: a likeness of the real lists, so that names, limits and mistakes behave as there. */
 
 /** A place with data centers. */
@@ -152,8 +154,16 @@ export interface Image {
 }
 
 export const images: readonly Image[] = [
+  { id: 114690387, name: "debian-12", description: "Debian 12", version: "12", architecture: "x86" },
+  { id: 114690389, name: "debian-12", description: "Debian 12", version: "12", architecture: "arm" },
   { id: 310557660, name: "debian-13", description: "Debian 13", version: "13", architecture: "x86" },
   { id: 310557661, name: "debian-13", description: "Debian 13", version: "13", architecture: "arm" },
+  { id: 67794396, name: "ubuntu-22.04", description: "Ubuntu 22.04", version: "22.04", architecture: "x86" },
+  { id: 103908130, name: "ubuntu-22.04", description: "Ubuntu 22.04", version: "22.04", architecture: "arm" },
+  { id: 161547269, name: "ubuntu-24.04", description: "Ubuntu 24.04", version: "24.04", architecture: "x86" },
+  { id: 161547270, name: "ubuntu-24.04", description: "Ubuntu 24.04", version: "24.04", architecture: "arm" },
+  { id: 389651282, name: "ubuntu-26.04", description: "Ubuntu 26.04", version: "26.04", architecture: "x86" },
+  { id: 389651283, name: "ubuntu-26.04", description: "Ubuntu 26.04", version: "26.04", architecture: "arm" },
 ];
 
 /** An image in the API's form. */
@@ -161,7 +171,7 @@ export function showImage({ id, name, description, version, architecture }: Imag
   return {
     ...{ id, name, description, architecture, status: "available", type: "system" },
     ...{ image_size: null, disk_size: 5, created: "2025-08-09T12:00:00Z", created_from: null, bound_to: null },
-    ...{ os_flavor: "debian", os_version: version, rapid_deploy: true, protection: { delete: false } },
+    ...{ os_flavor: vendorOfImage(name), os_version: version, rapid_deploy: true, protection: { delete: false } },
     ...{ deprecated: null, deleted: null, labels: {} },
   };
 }

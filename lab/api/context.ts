@@ -1,10 +1,10 @@
 import { FilteredHost, HostDriver, HostSpec } from "../host/spec";
-import { usableBase, suites } from "../host/image";
+import { baseFor, usableBase } from "../host/image";
+import { suites } from "../host/suites";
 import { Instance } from "../instances";
 import { Firewall, PrimaryIp, Server, Store } from "../state";
 import { Actions } from "./actions";
-import { images } from "./catalog";
-import { ApiError } from "./errors";
+import { images, serverTypes } from "./catalog";
 import { matchesSelector } from "./listing";
 
 /** What every part of the API works on. */
@@ -52,12 +52,14 @@ export class Lab {
       name: server.name,
       base: server.base,
       mac: server.mac,
+      memory: memoryOf(server),
       location: server.location,
       ipv4: this.addressOf(server, "ipv4")?.ip,
       ipv6: this.addressOf(server, "ipv6")?.ip,
       sshKeys: server.sshKeys,
       userData: server.userData,
       rootPassword: server.rootPassword ?? undefined,
+      restricted: server.labels["lab/restricted"] === "true",
     };
   }
 
@@ -76,11 +78,17 @@ export class Lab {
   }
 }
 
+/** One that isn't built yet is built with the first disk. */
 function builtBase(id: number): string {
-  const name = images.find((image) => image.id === id)?.name ?? "";
-  const base = usableBase(suites[name] ?? "");
-  if (base === undefined) {
-    throw new ApiError(503, "unavailable", `the lab has no base for '${name}' yet: run 'npm run lab -- up'`);
+  const suite = suites[images.find((image) => image.id === id)?.name ?? ""] ?? "";
+  return (usableBase(suite) ?? baseFor(suite)).key;
+}
+
+/** Memory of the server's type, in GB. */
+function memoryOf(server: Server): number {
+  const type = serverTypes.find(({ id }) => id === server.serverType);
+  if (type === undefined) {
+    throw new Error(`server ${server.name} has a type that the catalog doesn't know: ${String(server.serverType)}`);
   }
-  return base.key;
+  return type.memory;
 }

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { Instance } from "../instances";
-import { waitUntil } from "../run";
+import { messageOf, removeTrees, waitUntil } from "../run";
 import { renderFilter } from "./firewall";
 import { initOf, killGroup, processesOf, spawnGroup } from "./groups";
-import { baseOf, touchBase } from "./image";
+import { baseFor, baseOf, ensureBase, suiteOf, touchBase } from "./image";
 import { fabricPid, inFabric } from "./network";
 import { nameservers } from "./resolver";
 import { seedFor } from "./seed";
@@ -30,24 +31,38 @@ export function hostGroup(instance: Instance, id: number): string {
 
 /** Real Debian hosts in systemd-nspawn on this machine. */
 export class NspawnDriver implements HostDriver {
-  constructor(private readonly instance: Instance) {}
+  constructor(
+    private readonly instance: Instance,
+    /** Gets a line for each step of something long. */
+    private readonly log: (line: string) => void,
+  ) {}
 
-  createDisk(spec: HostSpec): Promise<void> {
+  async createDisk(spec: HostSpec): Promise<void> {
     const base = baseOf(spec.base);
-    if (!existsSync(base.rootfs)) {
+    if (base.key === baseFor(suiteOf(base)).key) {
+      await ensureBase(suiteOf(base), this.log);
+    } else if (!existsSync(base.rootfs)) {
       throw new Error(`the base image ${spec.base} is gone from the cache: delete the server and create it again`);
     }
     const dir = hostDir(this.instance, spec.id);
-    for (const part of ["upper", "work", "root"]) {
-      rmSync(join(dir, part), { recursive: true, force: true });
-      mkdirSync(join(dir, part), { recursive: true });
+    const parts = ["upper", "work", "root"].map((part) => join(dir, part));
+    await removeTrees(parts);
+    for (const part of parts) {
+      mkdirSync(part, { recursive: true });
     }
-    return Promise.resolve();
   }
 
-  removeDisk(id: number): Promise<void> {
-    rmSync(hostDir(this.instance, id), { recursive: true, force: true });
-    return Promise.resolve();
+  async removeDisk(id: number): Promise<void> {
+    const dir = hostDir(this.instance, id);
+    if (!existsSync(dir)) {
+      return;
+    }
+    const gone = join(this.instance.stateDir, `gone-${String(id)}`);
+    await rename(dir, gone);
+    // Nobody waits for the files themselves; what a daemon that ends leaves of them goes with the lab.
+    removeTrees([gone]).catch((error: unknown) => {
+      this.log(`the disk of server ${String(id)} isn't removed: ${messageOf(error)}`);
+    });
   }
 
   async powerOn(spec: HostSpec): Promise<void> {
@@ -61,7 +76,8 @@ export class NspawnDriver implements HostDriver {
     this.writeSeed(spec);
     const group = hostGroup(this.instance, spec.id);
     await killGroup(group);
-    spawnGroup(group, [join(__dirname, "run-host.sh")], consoleLog(this.instance, spec.id), {
+    const program = [join(__dirname, "run-host.sh")];
+    spawnGroup({ group, memory: spec.memory }, program, consoleLog(this.instance, spec.id), {
       LAB_DIR: dir,
       LAB_ROOTFS: base.rootfs,
       LAB_FABRIC: String(fabric),
@@ -71,6 +87,7 @@ export class NspawnDriver implements HostDriver {
       LAB_MAC: spec.mac,
       LAB_IPV4: spec.ipv4 ?? "",
       LAB_IPV6: spec.ipv6 ?? "",
+      LAB_RESTRICTED: spec.restricted ? "yes" : "",
     });
     let started = false;
     await waitUntil(

@@ -51,11 +51,15 @@ export function initOf(group: string): number | undefined {
   return inits[0]?.pid;
 }
 
+/** A group to start a program in, and the memory that it may take (GB; without a number as much as there is). */
+export type NewGroup = string | { readonly group: string; readonly memory: number };
+
 /** Starts a program in a group of its own, detached from this process; its output goes to `log`. Returns its PID. */
-export function spawnGroup(group: string, argv: readonly string[], log: string, env: NodeJS.ProcessEnv = {}): number {
+export function spawnGroup(into: NewGroup, argv: readonly string[], log: string, env: NodeJS.ProcessEnv = {}): number {
+  const { group, memory } = typeof into === "string" ? { group: into, memory: "max" } : into;
   const output = openSync(log, "a", 0o600);
   try {
-    const child = spawn(join(__dirname, "join-group.sh"), [group, ...argv], {
+    const child = spawn(join(__dirname, "join-group.sh"), [group, String(memory), ...argv], {
       detached: true,
       stdio: ["ignore", output, output],
       cwd: "/",
@@ -90,12 +94,16 @@ export async function killGroup(group: string): Promise<void> {
   await removeGroup(group);
 }
 
+/** Whether join-group.sh makes groups in this hierarchy. */
+function holdsGroups(type: string, options: string): boolean {
+  return type === "cgroup2" || (type === "cgroup" && /name=systemd|\bmemory\b/.test(options));
+}
+
 async function removeGroup(group: string): Promise<void> {
   const mounts = read("/proc/mounts").split("\n");
   for (const line of mounts) {
     const [, mount = "", type = "", options = ""] = line.split(" ");
-    const ours = type === "cgroup2" || (type === "cgroup" && options.includes("name=systemd"));
-    if (ours && existsSync(join(mount, group))) {
+    if (holdsGroups(type, options) && existsSync(join(mount, group))) {
       // The kernel lets go of a cgroup a moment after its last process.
       await waitUntil(() => removeTree(join(mount, group)), { deadline: 5_000, what: `${mount}/${group} to be free` });
     }
@@ -134,7 +142,7 @@ export function groupsOf(prefix: string): string[] {
   const names = new Set(processesOf(prefix).map(({ group }) => group));
   for (const line of read("/proc/mounts").split("\n")) {
     const [, mount = "", type = "", options = ""] = line.split(" ");
-    if (type === "cgroup2" || (type === "cgroup" && options.includes("name=systemd"))) {
+    if (holdsGroups(type, options)) {
       for (const entry of readdirSync(mount)) {
         if (entry.startsWith(`${prefix}-`)) {
           names.add(entry);

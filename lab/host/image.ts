@@ -1,24 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { cacheDir } from "../instances";
-import { CommandError, run, tryRun } from "../run";
-
-/** Debian suites that hosts can be made from, by the name of the image in the API. */
-export const suites: Readonly<Record<string, string>> = { "debian-13": "trixie" };
-
-/**
- * What Debian's own cloud images hold and a server can use inside a container: no kernel, boot loader or file system tools.
- * They carry neither nftables nor iptables, and no ufw or fail2ban: the product's layers bring what they need.
- */
-const packages = [
-  "systemd systemd-sysv systemd-resolved systemd-timesyncd libnss-resolve libnss-myhostname dbus udev kmod",
-  "cloud-init netplan.io openssh-server sudo unattended-upgrades apt-utils apparmor cron",
-  "iproute2 iputils-ping netbase ethtool socat curl wget ca-certificates openssl",
-  "python3 locales tzdata procps psmisc less nano lsof file bash-completion whiptail xz-utils",
-]
-  .join(" ")
-  .split(" ");
+import { CommandError, removeTrees, run, tryRun } from "../run";
+import { packagesOf, type Vendor, vendorOf } from "./suites";
 
 /** Folder on this machine whose CA certificates the hosts trust too. */
 const caDir = "/usr/local/share/ca-certificates";
@@ -51,7 +36,7 @@ export function baseFor(suite: string, now = new Date()): Base {
   const add = (value: string | Buffer): void => {
     hash.update(`${String(value.length)}\n`).update(value);
   };
-  [suite, now.toISOString().slice(0, 7), packages.join(" "), readFileSync(script)].forEach(add);
+  [suite, now.toISOString().slice(0, 7), packagesOf(suite).join(" "), readFileSync(script)].forEach(add);
   for (const name of certificates()) {
     add(name);
     add(readFileSync(join(caDir, name)));
@@ -69,6 +54,11 @@ export function usableBase(suite: string): Base | undefined {
   return builtBases()
     .filter((base) => base.key.startsWith(`base-${suite}-`))
     .at(-1);
+}
+
+/** The suite that a base was made from. */
+export function suiteOf(base: Base): string {
+  return base.key.split("-")[1] ?? "";
 }
 
 /** A base by its folder name, as a host remembers it. */
@@ -100,7 +90,7 @@ export async function ensureBase(suite: string, progress: Progress): Promise<Bas
   const base = baseFor(suite);
   if (!existsSync(base.rootfs)) {
     await build(suite, base, progress);
-    pruneBases(base);
+    await pruneBases(base);
   }
   return base;
 }
@@ -109,7 +99,8 @@ async function build(suite: string, base: Base, progress: Progress): Promise<voi
   mkdirSync(basesDir(), { recursive: true, mode: 0o755 });
   const target = dirname(base.rootfs);
   const watch = new BuildWatch(suite, progress);
-  const mirrors = await debianMirrors();
+  const vendor = vendorOf(suite);
+  const mirrors = await mirrorsFor(vendor);
   const timer = setInterval(() => {
     watch.tick();
   }, 5_000);
@@ -117,7 +108,16 @@ async function build(suite: string, base: Base, progress: Progress): Promise<voi
     "flock",
     join(basesDir(), ".lock"),
     script,
-    ...[suite, target, `${target}.building`, packages.join(","), caDir, mirrors.main, mirrors.security],
+    ...[
+      vendor,
+      suite,
+      target,
+      `${target}.building`,
+      packagesOf(suite).join(","),
+      caDir,
+      mirrors.main,
+      mirrors.security,
+    ],
     ...(await aptOptions()),
   ];
   try {
@@ -132,9 +132,7 @@ async function build(suite: string, base: Base, progress: Progress): Promise<voi
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(
-      `lab: building the Debian ${suite} base failed. Check the network and 'apt-get update'.\n${reason}`,
-    );
+    throw new Error(`lab: building the ${suite} base failed. Check the network and 'apt-get update'.\n${reason}`);
   } finally {
     clearInterval(timer);
   }
@@ -187,14 +185,21 @@ class BuildWatch {
   }
 }
 
-/** The Debian archive as this machine's apt reaches it; empty where the machine has none, then mmdebstrap's default counts. */
-async function debianMirrors(): Promise<{ main: string; security: string }> {
+/**
+ * The archives as this machine's apt reaches them; empty where it has none, then mmdebstrap's default counts. For Ubuntu's a
+ * Debian machine has Debian's, and the script looks beside them.
+ */
+async function mirrorsFor(vendor: Vendor): Promise<{ main: string; security: string }> {
   const result = await tryRun(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)"]);
   const sources = result.stdout.split("\n").map((line) => line.split(" "));
   const find = (pattern: RegExp, release: (name: string) => boolean): string =>
     sources.find(
       ([uri = "", suite = "", component]) => component === "main" && pattern.test(uri) && release(suite),
     )?.[0] ?? "";
+  const ubuntu = vendor === "ubuntu" ? find(/\/ubuntu\/?$/, (suite) => !suite.includes("-")) : "";
+  if (ubuntu !== "") {
+    return { main: ubuntu, security: ubuntu };
+  }
   const main = find(/\/debian\/?$/, (suite) => !suite.includes("-"));
   const security = find(/\/debian-security\/?$/, (suite) => suite.endsWith("-security"));
   return main === "" || security === "" ? { main: "", security: "" } : { main, security };
@@ -215,11 +220,11 @@ async function aptOptions(): Promise<string[]> {
 }
 
 /** Removes bases that no host has been started from for a month. */
-function pruneBases(keep: Base): void {
+async function pruneBases(keep: Base): Promise<void> {
   const oldest = Date.now() - keptDays * 24 * 3600 * 1000;
   for (const base of builtBases()) {
     if (base.key !== keep.key && statSync(dirname(base.rootfs)).mtimeMs < oldest) {
-      rmSync(dirname(base.rootfs), { recursive: true, force: true });
+      await removeTrees([dirname(base.rootfs)]);
     }
   }
 }

@@ -42,6 +42,8 @@ async function isNetworkUp(instance: Instance): Promise<boolean> {
  */
 export async function ensureNetwork(instance: Instance, log: string): Promise<boolean> {
   if (await isNetworkUp(instance)) {
+    // A lab of older code let its hosts reach other ports.
+    await run(["nft", "-f", "-"], { input: machineTable(instance) });
     return false;
   }
   await removeNetwork(instance);
@@ -103,7 +105,8 @@ function isOtherNetwork(pid: number): boolean {
 }
 
 /** What the machine does for the lab: NAT to the outside, and little of itself to be reached from hosts. */
-function machineTable({ table, uplink, prefix4, metadataPort }: Instance): string {
+function machineTable({ table, uplink, prefix4, metadataPort, tailnetPort, controlPort, relayPort }: Instance): string {
+  const ports = [metadataPort, tailnetPort, controlPort, relayPort].join(", ");
   return `table inet ${table}
 delete table inet ${table}
 table inet ${table} {
@@ -125,7 +128,8 @@ table inet ${table} {
     iifname != "${uplink}" accept
     ct state established,related accept
     meta l4proto { icmp, ipv6-icmp } accept
-    ip daddr ${prefix4}.1 tcp dport ${String(metadataPort)} accept
+    ip daddr ${prefix4}.1 tcp dport { ${ports} } accept
+    ip daddr ${prefix4}.1 udp dport ${String(relayPort)} accept
     drop
   }
 }
@@ -186,7 +190,7 @@ async function allowForwarding(instance: Instance): Promise<void> {
   for (const name of new Set(routes.map((route) => route.dev))) {
     const present = readFileSync(forwardingPath(name), "utf8").trim();
     const entry = (record.interfaces[name] ??= { original: present, users: [] });
-    entry.users = [...new Set([...entry.users, instance.name])];
+    entry.users = [...new Set([...entry.users, instance.uplink])];
     writeRecord(record);
     if (present !== "1") {
       writeFileSync(forwardingPath(name), "1");
@@ -197,7 +201,7 @@ async function allowForwarding(instance: Instance): Promise<void> {
 function restoreForwarding(instance: Instance): Promise<void> {
   const record = readRecord();
   for (const [name, entry] of Object.entries(record.interfaces)) {
-    entry.users = entry.users.filter((user) => user !== instance.name);
+    entry.users = entry.users.filter((user) => user !== instance.uplink);
     if (entry.users.length === 0) {
       if (existsSync(forwardingPath(name))) {
         writeFileSync(forwardingPath(name), entry.original);

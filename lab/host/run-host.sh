@@ -4,7 +4,7 @@
 #
 # Environment, all required: LAB_DIR (disk and seed), LAB_ROOTFS (shared lower layer), LAB_FABRIC (PID that holds the
 # lab's network), LAB_MACHINE (container name), LAB_HOSTNAME, LAB_PORT (interface in the fabric), LAB_MAC, LAB_GATEWAY,
-# LAB_IPV4 and LAB_IPV6 (address, and network with length; either may be empty).
+# LAB_IPV4 and LAB_IPV6 (address, and network with length; either may be empty), LAB_RESTRICTED (yes, or empty).
 set -euo pipefail
 
 # nspawn's exit code for a reboot from inside (EXIT_FORCE_RESTART in systemd's sources).
@@ -41,17 +41,23 @@ plug_in() {
 
 boot() {
   mkdir -p "$LAB_DIR/root"
-  # redirect_dir lets the guest rename directories that come from the shared layer.
-  mount -t overlay overlay \
-    -o "redirect_dir=on,lowerdir=$LAB_ROOTFS,upperdir=$LAB_DIR/upper,workdir=$LAB_DIR/work" "$LAB_DIR/root"
+  # redirect_dir lets the guest rename directories that come from the shared layer; volatile spares it from waiting for the
+  # machine's disk: a lab's power cut ends processes, and what they wrote is there whether it was synced or not.
+  rm -rf "$LAB_DIR/work/work/incompat"
+  mount -t overlay overlay -o "redirect_dir=on,volatile,lowerdir=$LAB_ROOTFS,upperdir=$LAB_DIR/upper,workdir=$LAB_DIR/work" \
+    "$LAB_DIR/root"
   plug_in
   # nspawn asks udev about interfaces unless /sys is read-only, as it is in any container.
   mount -o remount,bind,ro /sys
+  local -a kernel=("--capability=CAP_BPF,CAP_PERFMON" --system-call-filter="bpf perf_event_open")
+  if [[ $LAB_RESTRICTED == yes ]]; then
+    kernel=(--system-call-filter="~unshare")
+  fi
   export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
   exec systemd-nspawn --boot --quiet --register=no --keep-unit --console=read-only \
     --directory="$LAB_DIR/root" --machine="$LAB_MACHINE" --hostname="$LAB_HOSTNAME" \
     --network-interface=eth0 --resolv-conf=off --timezone=off --bind=/dev/net/tun \
-    --capability=CAP_BPF,CAP_PERFMON --system-call-filter="bpf perf_event_open"
+    "${kernel[@]}"
 }
 
 main() {

@@ -32,7 +32,9 @@ function vendorData(spec: HostSpec): string {
           ssh_pwauth: true,
           chpasswd: { expire: true, users: [{ name: "root", password: spec.rootPassword, type: "text" }] },
         };
-  return `#cloud-config\n${stringify({ preserve_hostname: false, ...password })}`;
+  // Else Debian 12's cloud-init would set a locale that only a full image has, and Ubuntu's would leave this machine's mirror.
+  const image = { preserve_hostname: false, locale: "C.UTF-8", apt: { preserve_sources_list: true } };
+  return `#cloud-config\n${stringify({ ...image, ...password })}`;
 }
 
 function networkConfig(spec: HostSpec, network: SeedNetwork): string {

@@ -6,6 +6,8 @@ export interface HostSpec {
   /** Folder name of the base in the cache. */
   readonly base: string;
   readonly mac: string;
+  /** Memory of the server's type, in GB; what the host takes beyond it ends processes there, not on this machine. */
+  readonly memory: number;
   readonly location: string;
   /** Address within the lab's /24, or undefined without IPv4. */
   readonly ipv4: string | undefined;
@@ -16,6 +18,8 @@ export interface HostSpec {
   readonly userData: string;
   /** Set by the API when no key was given. */
   readonly rootPassword: string | undefined;
+  /** True for a host without namespaces and packet filters of its services' own, as many a container is. */
+  readonly restricted: boolean;
 }
 
 /** One rule of a cloud firewall, as the API has it. */

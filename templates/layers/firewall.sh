@@ -1,9 +1,14 @@
 # ufw: nothing comes in but SSH, over IPv4 and IPv6. The cloud's metadata address is root's alone.
 # document: Firewall (UFW)
-packages ufw nftables
+
+put 755 root:root /usr/local/vps-scripts/firewall.sh {{{firewallLib}}}
+commit
+# shellcheck source=templates/host/usr/local/vps-scripts/firewall.sh
+source /usr/local/vps-scripts/firewall.sh
+ports=({{{ports}}})
 
 # The rules, as `ufw show added` prints them.
-wanted=$(printf 'ufw allow %s/tcp\n' {{{ports}}} | sort)
+wanted=$(printf 'ufw allow %s/tcp\n' "${ports[@]}" | sort)
 
 # rules: the rules that ufw has.
 rules() {
@@ -17,6 +22,16 @@ in_force() {
   [[ $status == *$'Status: active\n'* && $status == *'Default: deny (incoming), allow (outgoing)'* ]] &&
     grep -qx 'IPV6=yes' /etc/default/ufw && [[ $(rules) == "$wanted" ]]
 }
+
+# What ufw itself lets in before these rules, as its package brings it.
+for file in before.rules before6.rules after.rules after6.rules; do
+  put 640 root:root "/etc/ufw/$file" <"/usr/share/ufw/iptables/$file"
+done
+if changed /etc/ufw/before.rules /etc/ufw/before6.rules /etc/ufw/after.rules /etc/ufw/after6.rules; then
+  undo 'ufw reload'
+  commit
+  ufw reload >/dev/null
+fi
 
 if ! in_force; then
   guard /etc/default/ufw /etc/ufw/ufw.conf /etc/ufw/user.rules /etc/ufw/user6.rules
@@ -42,6 +57,21 @@ if ! in_force; then
   note {{{summary}}}
   confirm_within {{{confirmSeconds}}}
 fi
+enable ufw.service
+
+# in_kernel: the kernel has just these rules, too.
+in_kernel() {
+  [[ -z $(differing_rules iptables "${ports[@]}") ]] &&
+    { ! has_ipv6 || [[ -z $(differing_rules ip6tables "${ports[@]}") ]]; }
+}
+if ! in_kernel; then
+  ufw reload >/dev/null # what is missing
+  for tool in iptables ip6tables; do
+    beyond "$tool" "${ports[@]}" | sed -n 's/^-A /-D /p' | xargs -r -L1 "$tool"
+  done
+  in_kernel || fail "the kernel has other rules than ufw: $(differing_rules iptables "${ports[@]}" | paste -sd,)"
+  note 'mended the rules in the kernel'
+fi
 
 put 644 root:root /etc/monoclaw/metadata.nft {{{metadataRules}}}
 put 644 root:root /etc/systemd/system/monoclaw-metadata.service {{{metadataUnit}}}
@@ -53,11 +83,23 @@ if changed /etc/monoclaw/metadata.nft /etc/systemd/system/monoclaw-metadata.serv
   undo 'systemctl daemon-reload; [[ ! -e /etc/systemd/system/monoclaw-metadata.service ]] || systemctl restart monoclaw-metadata.service'
   commit
   systemctl daemon-reload
-  enable monoclaw-metadata.service
   systemctl restart monoclaw-metadata.service
-elif ! nft list table inet monoclaw_metadata >/dev/null 2>&1; then
+elif ! metadata_closed 2>/dev/null; then
   systemctl restart monoclaw-metadata.service
   note 'restarted monoclaw-metadata.service'
+fi
+
+enable monoclaw-metadata.service
+
+# Names come from the resolver alone: systemd's own would listen to the neighbours, on every address.
+if systemctl is-active --quiet systemd-resolved.service; then
+  [[ -d /etc/systemd/resolved.conf.d ]] || folder 755 root:root /etc/systemd/resolved.conf.d
+  put 644 root:root /etc/systemd/resolved.conf.d/monoclaw.conf <<<$'# Written by monoclaw.\n[Resolve]\nLLMNR=no\nMulticastDNS=no'
+  if changed /etc/systemd/resolved.conf.d/monoclaw.conf; then
+    undo 'systemctl restart systemd-resolved.service'
+    commit
+    systemctl restart systemd-resolved.service
+  fi
 fi
 
 # ufw has taken over from the rules that the bootstrap closed the host with.

@@ -4,23 +4,14 @@
 source /usr/local/vps-scripts/gateway.sh
 token={{{token}}}
 
-folder 700 root:root /etc/monoclaw
-old=
-[[ ! -s /etc/monoclaw/auth-token ]] || old=$(</etc/monoclaw/auth-token)
-put 600 root:root /etc/monoclaw/auth-token <<<"$token"
-stage_config <<<"{\"before\": {}, \"now\": {\"gateway\": {\"auth\": {\"token\": \"$token\"}}}}"
-
-if [[ -n $candidate ]]; then
-  running=$(systemctl is-active openclaw || :) # its exit code repeats the state
-  stop_gateway
-  swap_config
-  commit
-  if [[ $running == active ]]; then
-    start_gateway
-    note 'restarted the gateway'
-    [[ $(token_status "$token") =~ ^(200|404)$ ]] || fail 'the gateway does not accept the new token'
-    [[ -z $old || $old == "$token" || $(token_status "$old") == 401 ]] || fail 'the gateway still accepts the old token'
-  fi
-else
-  commit
+secret
+if grep -qsxF "$(token_digest "$token")" /etc/monoclaw/revoked-tokens; then
+  fail "the token was regenerated on this host, and the stack still has the revoked one. To make a new one for both," \
+    "run: $(sed -n 's/^rotateToken=//p' /etc/monoclaw/expected)"
+fi
+set_token "$token"
+if [[ -e /etc/monoclaw/token-regenerated ]]; then
+  guard /etc/monoclaw/token-regenerated
+  rm -f /etc/monoclaw/token-regenerated
+  note "took the token over"
 fi

@@ -1,5 +1,5 @@
 # The gateway: openclaw.json by its managed keys, and the sandboxed service.
-# document: Loopback Binding; Systemd Service Hardening; File Permissions
+# document: Loopback Binding; Systemd Service Hardening; Container/VPS Compatibility; File Permissions
 unit=/etc/systemd/system/openclaw.service
 managed=/etc/monoclaw/openclaw-settings.json
 # shellcheck source=/dev/null
@@ -9,13 +9,62 @@ source /usr/local/vps-scripts/gateway.sh
 [[ -d /opt/openclaw/{{{id}}} ]] || fail '/opt/openclaw/{{{id}}} is missing: the openclaw layer comes first'
 folder 700 openclaw:openclaw /var/lib/openclaw
 
+# The unit's parts; which of the sandbox's groups it gets is for this host to show.
+parts=$JOURNAL/parts
+install -d -m 700 "$parts"
+{{#parts}}
+cat >"$parts/{{{name}}}" {{{text}}}
+{{/parts}}
+
+# probe GROUP...: prints those of the groups that have no effect in a unit of this host; fails if such a unit can't start.
+probe() {
+  local -a properties
+  mapfile -t properties < <(cat "$parts/user" "${@/#/$parts/}" | grep '^[A-Z]')
+  systemd-run --quiet --pipe --wait --collect --service-type=exec -p User=openclaw -p UMask=077 -p WorkingDirectory=/ \
+    -p RuntimeMaxSec=30 "${properties[@]/#/--property=}" \
+    /usr/local/vps-scripts/sandbox-check "$(readlink /proc/self/ns/uts)" "$@"
+}
+
+# works GROUP...: true if all of these groups have their effect together.
+works() {
+  local without
+  without=$(probe "$@" 2>>"$JOURNAL/probe.log") && [[ -z $without ]]
+}
+
+groups=({{{groups}}}) missing=()
+if ! works "${groups[@]}"; then
+  works || fail "a service of this host can't be kept to a user of its own: $(tail -n 3 "$JOURNAL/probe.log")"
+  wanted=("${groups[@]}") groups=()
+  for group in "${wanted[@]}"; do
+    if works "${groups[@]}" "$group"; then
+      groups+=("$group")
+    else
+      missing+=("$group")
+    fi
+  done
+  # Outside of containers every group works; one that doesn't has been broken, and is not to be given up for that.
+  # Except that Debian 12's systemd, and Ubuntu's until 24.04, is built without what SocketBindDeny= takes.
+  systemd-detect-virt --quiet --container ||
+    [[ ${missing[*]} == ports && $(systemctl --version) == *-BPF_FRAMEWORK* ]] ||
+    fail "this host is no container, but parts of the gateway's sandbox don't work: ${missing[*]}." \
+      'To see why, run on the host: journalctl -b -p warning'
+  progress "WARN this host can't do all of the sandbox; the gateway runs as its own user, but without: ${missing[*]}"
+fi
+put 600 root:root /etc/monoclaw/missing-sandbox < <(printf '%s' "${missing[*]}")
+commit # the check of openclaw.json below keeps to it
+
+# openclaw.json may have drifted; the token that counts is root's. No start before the rest is right, too.
+if [[ $(</etc/monoclaw/auth-token) =~ ^[0-9a-f]{64}$ ]]; then
+  place_token "$(</etc/monoclaw/auth-token)"
+fi
+
 # What this layer manages in openclaw.json; the copy of the last run says which keys are ours to remove.
 put 600 root:root "$managed" {{{settings}}}
 before={}
 [[ ! -e $managed ]] || before=$(<"$managed")
 stage_config <<<"{\"before\": $before, \"now\": $(<"$(staged "$managed")")}"
 
-put 644 root:root "$unit" {{{unit}}}
+put 644 root:root "$unit" < <(cat "$parts/unit" "$parts/user" "${groups[@]/#/$parts/}")
 if changed "$unit"; then
   # systemd-analyze wants the unit's own file name; what it says of other units is not this layer's.
   install -D -m 644 "$(staged "$unit")" "$JOURNAL/verify/openclaw.service"
@@ -23,19 +72,29 @@ if changed "$unit"; then
   [[ -z $errors ]] || fail "systemd refuses openclaw.service: $errors"
 fi
 
-# in_force: the service is ready, runs from the pinned folder in its sandbox, and listens on loopback only.
+# Nobody but this layer says how the gateway runs.
+mapfile -t dropins < <(systemctl show openclaw.service -p DropInPaths --value | grep -oE '[^ ]+/openclaw\.service\.d/[^ ]+')
+if ((${#dropins[@]} > 0)); then
+  guard "${dropins[@]}"
+  rm -f -- "${dropins[@]}"
+  note "removed ${dropins[*]}"
+fi
+
+# in_force: the service is ready, runs from the pinned folder as the unit says, and listens on loopback only.
 in_force() {
   systemctl is-active --quiet openclaw && systemctl is-enabled --quiet openclaw && gateway_ready 60 || return 1
-  shown=$(systemctl show openclaw -p MainPID,NeedDaemonReload,NoNewPrivileges,ProtectSystem,ProtectHome,PrivateTmp |
-    sort | paste -sd' ')
-  [[ $shown =~ ^MainPID=([0-9]+)\ NeedDaemonReload=no\ NoNewPrivileges=yes\ PrivateTmp=yes\ ProtectHome=yes\ ProtectSystem=strict$ ]] ||
-    return 1
+  shown=$(systemctl show openclaw -p MainPID,NeedDaemonReload,NoNewPrivileges,User | sort | paste -sd' ')
+  [[ $shown =~ ^MainPID=([0-9]+)\ NeedDaemonReload=no\ NoNewPrivileges=yes\ User=openclaw$ ]] || return 1
   [[ $(readlink "/proc/${BASH_REMATCH[1]}/exe") == /opt/openclaw/{{{id}}}/* ]] || return 1
+  # The process itself may be older than its unit.
+  [[ " ${missing[*]} " == *' files '* ]] ||
+    awk '$5 == "/" {now = $6} END {exit now !~ /^ro/}' "/proc/${BASH_REMATCH[1]}/mountinfo" || return 1
+  grep -qE '^NoNewPrivs:\s1$' "/proc/${BASH_REMATCH[1]}/status" || return 1
   listening=$(ss -Hltn 'sport = :{{{port}}}' | awk '{print $4}' | sort | paste -sd' ')
   [[ $listening == '127.0.0.1:{{{port}}} [::1]:{{{port}}}' || $listening == '127.0.0.1:{{{port}}}' ]]
 }
 
-if [[ -n $candidate ]] || changed "$unit" || ! in_force; then
+if [[ -n $candidate ]] || ((${#dropins[@]} > 0)) || changed "$unit" || ! in_force; then
   stop_gateway
   swap_config
   commit

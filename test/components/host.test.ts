@@ -3,9 +3,11 @@ import { before, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
-import { type Declared, recordResources, valueOf } from "./mocks";
+import { authKey, type Declared, recordResources, valueOf } from "./mocks";
 
 const operator = sshKeyPair("0f".repeat(32), "me@laptop").publicKey;
+const apiKey = "tskey-api-mocked";
+pulumi.runtime.setConfig("tailscale:apiKey", apiKey);
 const declared = recordResources();
 /** What the mocks give out as the token. */
 const token = Buffer.from("gateway-gateway-token").toString("hex").padEnd(64, "0").slice(0, 64);
@@ -27,6 +29,7 @@ before(async () => {
   outputs["sshCommand"] = await valueOf(host.sshCommand);
   outputs["knownHosts"] = await valueOf(host.knownHosts);
   outputs["gatewayToken"] = await valueOf(host.gatewayToken);
+  outputs["dashboardUrl"] = await valueOf(host.dashboardUrl);
   tokenIsSecret = await pulumi.isSecret(host.gatewayToken);
   await pulumi.runtime.disconnect();
 });
@@ -35,16 +38,23 @@ void test("a host is exactly these resources", () => {
   assert.deepEqual(
     declared.map(({ type, name }) => `${type.replace(/^.*:/, "")} ${name}`).sort(),
     [
+      ...[
+        ...["audit", "dashboard", "fail2ban", "kernel", "management", "packages", "tailnet", "tailscale", "updates"],
+      ].flatMap((layer) => [`Command gateway-${layer}-apply`, `Layer gateway-${layer}`]),
       "Command gateway-contact-key",
       "Command gateway-firewall-apply",
+      "Command gateway-firewall-await",
       "Command gateway-firewall-confirm",
       "Command gateway-gateway-apply",
       "Command gateway-gateway-token-apply",
       "Command gateway-openclaw-apply",
       "Command gateway-receiver-apply",
       "Command gateway-ssh-apply",
+      "Command gateway-ssh-await",
       "Command gateway-ssh-confirm",
       "Command gateway-users-apply",
+      "Command gateway-tailnet-device",
+      "Command gateway-tailnet-leave",
       "Confirmation gateway-firewall",
       "Confirmation gateway-ssh",
       "Firewall gateway-firewall",
@@ -58,6 +68,7 @@ void test("a host is exactly these resources", () => {
       "Layer gateway-receiver",
       "Layer gateway-ssh",
       "Layer gateway-users",
+      "Leave gateway-tailnet",
       "PrimaryIp gateway-ipv4",
       "RandomPassword gateway-gateway-token",
       "RandomPassword gateway-trust-bootstrap",
@@ -65,6 +76,7 @@ void test("a host is exactly these resources", () => {
       "RandomPassword gateway-trust-signing",
       "Server gateway-server",
       "SshKey gateway-deploy",
+      "TailnetKey gateway-tailnet-key",
       "Trust gateway-trust",
       "Vps gateway",
     ].sort(),
@@ -110,7 +122,9 @@ void test("every connection is pinned to a host key and gives up before fail2ban
       name,
     );
     assert.match(String(connection["hostKey"]), /^ssh-ed25519 /, name);
-    assert.ok(name === "gateway-contact-key" || Number(connection["dialErrorLimit"]) <= 3, name);
+    // A new server boots; a new port opens, once the old one let the same key in.
+    const isPatient = name === "gateway-contact-key" || name.endsWith("-confirm");
+    assert.ok(isPatient || Number(connection["dialErrorLimit"]) <= 3, name);
     assert.equal(inputs["addPreviousOutputInEnv"], false, name);
   }
 });
@@ -119,21 +133,66 @@ void test("during a change of port, layers come in by the old one and confirmati
   const port = (name: string) => (named(name).inputs["connection"] as { port: number }).port;
   assert.equal(port("gateway-ssh-apply"), 22022);
   assert.equal(port("gateway-ssh-confirm"), 2222);
+  assert.equal(port("gateway-ssh-await"), 22022);
 });
 
-void test("only the token's envelope is secret, and its output is neither logged nor shown", () => {
+void test("only the envelopes of the token and the auth key are secret, and their output is neither logged nor shown", () => {
   for (const { name, inputs, secrets } of declared.filter(({ name }) => name.endsWith("-apply"))) {
     const isToken = name === "gateway-gateway-token-apply";
-    assert.equal(secrets.includes("stdin"), isToken, name);
-    assert.equal(inputs["logging"], isToken ? "none" : "stdoutAndStderr", name);
+    const isKey = name === "gateway-tailnet-apply";
+    assert.equal(secrets.includes("stdin"), isToken || isKey, name);
+    assert.equal(inputs["logging"], isToken || isKey ? "none" : "stdoutAndStderr", name);
     assert.equal(String(inputs["stdin"]).includes(token), isToken, name);
+    assert.equal(String(inputs["stdin"]).includes(authKey), isKey, name);
     assert.equal(inputs["create"], "apply", name);
     assert.match(
       String(inputs["stdin"]),
-      /^monoclaw-envelope 1\nhost [0-9a-f]{32}\nlayer [a-z-]+\ngeneration 7\n/,
+      /^monoclaw-envelope 1\nhost [0-9a-f]{32}\nlayer [a-z0-9-]+\ngeneration 7\n/,
       name,
     );
   }
+});
+
+void test("the auth key works once, within the hour, for this machine and with the host's tags alone", () => {
+  const { description, ...rest } = named("gateway-tailnet-key").inputs;
+  assert.deepEqual(rest, {
+    ...{ reusable: false, ephemeral: false, preauthorized: true },
+    ...{ tags: ["tag:monoclaw"], expiry: 3600, recreateIfInvalid: "never" },
+  });
+  assert.match(String(description), /^monoclaw gateway [0-9a-f]{8}$/);
+  assert.ok(
+    declared.every(({ type, inputs }) => type.includes("remote:Command") || !JSON.stringify(inputs).includes(authKey)),
+  );
+});
+
+void test("the way out of the tailnet does nothing but on deletion, and again for another machine", () => {
+  const { inputs } = named("gateway-tailnet-leave");
+  const { connection, triggers } = named("gateway-tailnet-apply").inputs;
+  assert.deepEqual(inputs, { connection, triggers, delete: "leave", addPreviousOutputInEnv: false });
+});
+
+void test("the host's device is removed from here when it goes, by its name and tag, and again for another machine", () => {
+  const { type, inputs } = named("gateway-tailnet-device");
+  assert.equal(type, "command:local:Command");
+  assert.deepEqual(inputs, {
+    delete: "node --require tsx/cjs lib/removeDevice.ts",
+    environment: {
+      MONOCLAW_DEVICE: "gateway.tail1234.ts.net",
+      MONOCLAW_TAG: "tag:monoclaw",
+      TAILSCALE_API_KEY: apiKey,
+    },
+    triggers: named("gateway-tailnet-apply").inputs["triggers"],
+    addPreviousOutputInEnv: false,
+  });
+});
+
+void test("the gateway takes browsers from the served address, beside a tunnel's", () => {
+  const script = String(named("gateway-gateway-apply").inputs["stdin"]);
+  const [, list = ""] = /"allowedOrigins": (\[[^\]]*\])/.exec(script) ?? [];
+  assert.deepEqual(JSON.parse(list), [
+    ...["http://127.0.0.1:18789", "http://localhost:18789"],
+    "https://gateway.tail1234.ts.net",
+  ]);
 });
 
 void test("outputs are what a person can paste, and the token is a secret", () => {
@@ -141,6 +200,7 @@ void test("outputs are what a person can paste, and the token is a secret", () =
     sshCommand: "ssh -p 2222 ops@192.0.2.7",
     knownHosts: `[192.0.2.7]:2222 ssh-ed25519 ${"A".repeat(68)}`,
     gatewayToken: token,
+    dashboardUrl: "https://gateway.tail1234.ts.net/",
   });
   assert.equal(tokenIsSecret, true);
 });

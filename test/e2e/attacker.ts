@@ -4,7 +4,7 @@ import { instanceOf, labToken } from "../../lab/instances";
 import { instance } from "./stack";
 
 /** One call of the lab's cloud API. */
-export async function cloud<T>(method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<T> {
+export async function cloud<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: object): Promise<T> {
   const answer = await fetch(`${instanceOf(instance).endpoint}/${path}`, {
     method,
     headers: { authorization: `Bearer ${labToken}`, "content-type": "application/json" },
@@ -26,6 +26,18 @@ export async function until(what: string, deadline: number, probe: () => boolean
     }
     await sleep(50);
   }
+}
+
+/** All TCP ports from 1 to 65535 that answer at the address, an IPv4 or IPv6 one, as seen from where `run` runs a shell command line. */
+export async function openPorts(
+  run: (script: string, input: string) => Promise<ExecResult>,
+  address: string,
+): Promise<number[]> {
+  const result = await run(`python3 - ${address}`, scanner);
+  if (result.exitCode !== 0) {
+    throw new Error(`the scan of ${address} failed: ${result.stderr}`);
+  }
+  return JSON.parse(result.stdout) as number[];
 }
 
 /** A strange host on the same network, with no firewall and no right to anything. */
@@ -56,13 +68,9 @@ export class Attacker {
     return exec(instance, this.name, ["bash", "-c", script], input === undefined ? {} : { input });
   }
 
-  /** All TCP ports from 1 to 65535 that answer at the address, an IPv4 or IPv6 one. */
+  /** All TCP ports that answer at the address, see {@link openPorts}. */
   async openPorts(address: string): Promise<number[]> {
-    const result = await this.run(`python3 - ${address}`, scanner);
-    if (result.exitCode !== 0) {
-      throw new Error(`the scan of ${address} failed: ${result.stderr}`);
-    }
-    return JSON.parse(result.stdout) as number[];
+    return openPorts((script, input) => this.run(script, input), address);
   }
 
   async destroy(): Promise<void> {

@@ -82,7 +82,7 @@ refused(
     const { text } = keys.envelope("e2e", script);
     return [
       { what: "NUL in a line", input: text.replace("layer e2e", "layer e2e\0") },
-      { what: "leading zero", input: text.replace("generation 1", "generation 01") },
+      { what: "leading zero", input: text.replace("\ngeneration ", "\ngeneration 0") },
       { what: "path as a layer", input: text.replace("layer e2e", "layer ../x") },
       { what: "carriage return", input: text.replace("layer e2e\n", "layer e2e\r\n") },
     ];
@@ -92,14 +92,14 @@ refused(
 );
 refused(
   "an unsigned envelope: 84",
-  (keys) => one("unsigned", message({ hostId: keys.hostId, layer: "e2e", generation: 1 }, script)),
+  (keys) => one("unsigned", message({ hostId: keys.hostId, layer: "e2e", generation: keys.generation }, script)),
   [84],
   /refused: the envelope has no signature/,
 );
 refused(
   "an envelope signed by another key: 85",
   (keys) => {
-    const text = message({ hostId: keys.hostId, layer: "e2e", generation: 1 }, script);
+    const text = message({ hostId: keys.hostId, layer: "e2e", generation: keys.generation }, script);
     return [
       ...one("another key", text + sign(other, text)),
       ...one("the deploy key", text + sign(keys.seeds.deploy, text)),
@@ -111,8 +111,8 @@ refused(
 refused(
   "the signing key's signature for another purpose, or of another layer's script: 86",
   (keys) => {
-    const text = message({ hostId: keys.hostId, layer: "e2e", generation: 1 }, script);
-    const elsewhere = message({ hostId: keys.hostId, layer: "e3e", generation: 1 }, script);
+    const text = message({ hostId: keys.hostId, layer: "e2e", generation: keys.generation }, script);
+    const elsewhere = message({ hostId: keys.hostId, layer: "e3e", generation: keys.generation }, script);
     return [
       ...one("namespace file", text + sshsig(keys.seeds.signing, "file", Buffer.from(text))),
       ...one("namespace prefix", text + sshsig(keys.seeds.signing, `${namespace}2`, Buffer.from(text))),
@@ -125,7 +125,7 @@ refused(
 refused(
   "another host's envelope: 87",
   (keys) => {
-    const text = message({ hostId: "0".repeat(32), layer: "e2e", generation: 1 }, script);
+    const text = message({ hostId: "0".repeat(32), layer: "e2e", generation: keys.generation }, script);
     return one("another host", text + sign(keys.seeds.signing, text));
   },
   [87],
@@ -161,15 +161,19 @@ hostTest(
     const before = await fingerprint(stack);
     const superseded = await keys.deploy("apply", first.text);
     assert.equal(superseded.exitCode, 89);
-    assert.match(
-      superseded.stderr,
-      /a later version of layer e2e-history replaced this one.*pulumi config set monoclaw:generation 2/s,
+    const said = new RegExp(
+      `a later version of layer e2e-history replaced this one.*pulumi config set monoclaw:generation ${String(keys.generation + 1)}`,
+      "s",
     );
-    await stack.root("cp -a /var/lib/monoclaw/generation /root/generation; echo 7 >/var/lib/monoclaw/generation");
+    assert.match(superseded.stderr, said);
+    await stack.root("cp -a /var/lib/monoclaw/generation /root/generation; echo 97 >/var/lib/monoclaw/generation");
     const lower = await keys.deploy("apply", second.text);
     await stack.root("mv /root/generation /var/lib/monoclaw/generation");
     assert.equal(lower.exitCode, 88);
-    assert.match(lower.stderr, /generation 1 is lower than this host's 7.*pulumi config set monoclaw:generation 8/s);
+    assert.match(
+      lower.stderr,
+      /generation \d+ is lower than this host's 97.*pulumi config set monoclaw:generation 98/s,
+    );
     assert.equal(await fingerprint(stack), before);
   },
 );
@@ -190,6 +194,7 @@ hostTest("no trust, no layer: with the signers' file gone, empty, a link or some
     `: >${file}`,
     `mv ${file} /root/linked; ln -s /root/linked ${file}`,
     `chown ops ${file}`,
+    `chmod 666 ${file}; chmod 711 /etc/monoclaw`,
     "rm /etc/monoclaw/host-id",
   ];
   await stack.root("cp -a /etc/monoclaw /root/trust");
@@ -241,7 +246,7 @@ hostTest("two runs of one layer at once: one wins, the other says so: 90", async
   assert.deepEqual([(await first).exitCode, (await first).stdout.split("\n").at(-1)], [0, "e2e-twice: done"]);
 });
 
-hostTest("the deploy key gets no shell, no file transfer, no forwarding: its three commands only", async (stack) => {
+hostTest("the deploy key gets no shell, no file transfer, no forwarding: its four commands only", async (stack) => {
   const keys = await keysOf(stack);
   for (const command of [
     "id",
@@ -251,6 +256,9 @@ hostTest("the deploy key gets no shell, no file transfer, no forwarding: its thr
     "confirm x",
     "confirm $(id) y",
     "confirm ssh ; id",
+    "await ssh",
+    "left-over ssh",
+    "tidy",
     "",
     "audit",
   ]) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import execa from "execa";
+import { sshScript } from "../../components/layers/ssh";
 import { exec } from "../../lab/client";
 import { until } from "./attacker";
 import { fingerprint, hostTest } from "./hostTest";
@@ -50,6 +51,75 @@ putsBack(
   "umount /etc/e2e-full && rmdir /etc/e2e-full",
 );
 
+putsBack(
+  "no inodes left on the disk",
+  `for name in a b c d e; do put 644 root:root /etc/e2e-full/$name <<<x; commit; done`,
+  /No space left on device/,
+  "mkdir /etc/e2e-full && mount -t tmpfs -o nr_inodes=4 none /etc/e2e-full",
+  "umount /etc/e2e-full && rmdir /etc/e2e-full",
+);
+putsBack(
+  "/etc is read-only",
+  sshScript({ primaryUser: "ops", sshPorts: [22022, 22099] }),
+  /Read-only file system/,
+  "mount --bind /etc /etc && mount -o remount,bind,ro /etc",
+  "umount /etc",
+);
+putsBack(
+  "another apt holds its locks",
+  `apt_seconds=3
+   put 644 root:root /etc/e2e-apt <<<new
+   commit
+   packages tree`,
+  /another apt has held its lock for 3 s; run pulumi up again when it is done/,
+  `systemd-run --quiet --unit=e2e-apt python3 -c 'import fcntl, time
+files = [open(path, "w") for path in ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock")]
+for file in files:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+open("/run/e2e-apt", "w")
+time.sleep(300)'
+   until [[ -e /run/e2e-apt ]]; do sleep 0.1; done`,
+  "systemctl stop e2e-apt; rm /run/e2e-apt",
+);
+
+/** The receiver's own folder on a disk that takes nothing more. */
+const state = "/var/lib/monoclaw";
+const onDisk = (options: string, then: string) =>
+  `mkdir /run/e2e-state && mount -t tmpfs -o ${options} none /run/e2e-state && cp -a ${state}/. /run/e2e-state/
+   ${then}; mount --bind /run/e2e-state ${state}`;
+
+/** Applies a properly signed script that must be refused before it changes anything. */
+function hasNoRoom(name: string, prepare: string): void {
+  hostTest(name, async (stack) => {
+    const keys = await Keys.of(stack);
+    const { text } = keys.envelope("e2e-room", "put 600 root:root /etc/e2e-room <<<new; commit");
+    await stack.root(prepare);
+    try {
+      const result = await keys.deploy("apply", text);
+      assert.equal(result.exitCode, 95, result.all);
+      assert.match(result.stderr, /can't write to \/var\/lib\/monoclaw: is the disk full or read-only\? \(df -h -i/);
+      assert.equal((await stack.tryRoot("test -e /etc/e2e-room")).exitCode, 1);
+    } finally {
+      await stack.root(`umount ${state} && umount /run/e2e-state && rmdir /run/e2e-state`);
+    }
+    assert.equal((await keys.deploy("apply", text)).exitCode, 0);
+    await stack.root("rm /etc/e2e-room");
+  });
+}
+
+hasNoRoom(
+  "no room on the receiver's disk: refused before a change, 95",
+  onDisk("size=4m", "cat /dev/zero >/run/e2e-state/fill 2>/dev/null"),
+);
+hasNoRoom(
+  "no inodes on the receiver's disk: refused before a change, 95",
+  onDisk("nr_inodes=500", "(while : >/run/e2e-state/fill.$((++n)); do :; done) 2>/dev/null"),
+);
+hasNoRoom(
+  "the receiver's disk is read-only: refused before a change, 95",
+  onDisk("size=4m", "mount -o remount,ro /run/e2e-state"),
+);
+
 hostTest("a failed layer fails `up` with its reason", async (stack) => {
   // The gateway's unit can't be written while its folder is read-only.
   await stack.root(
@@ -63,7 +133,9 @@ hostTest("a failed layer fails `up` with its reason", async (stack) => {
     assert.equal((await stack.root("systemctl show openclaw -p TasksMax --value")).trim(), "100");
   } finally {
     await stack.root("umount /etc/systemd/system");
-    stack.configure({ "monoclaw:limits": undefined });
+    // The audit's layer took the new limit already, so the way back needs a new generation.
+    const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
+    stack.configure({ "monoclaw:limits": undefined, "monoclaw:generation": generation + 1 });
   }
   assert.equal((await stack.pulumi("up", "--yes", "--non-interactive")).exitCode, 0);
   assert.equal(
@@ -128,4 +200,5 @@ hostTest("the power goes in the confirm window: the boot puts the change back be
   assert.match(order, /Result=success/);
   const up = () => stack.tryRoot("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18789/startupz");
   await until("the gateway is back after the boot", 90, async () => (await up()).stdout === "200");
+  await stack.root("rm /var/lib/monoclaw/unconfirmed/e2e");
 });

@@ -1,11 +1,17 @@
 import { test } from "node:test";
-import { sharedStack, type TestStack } from "./stack";
+import { disturbedStack, sharedStack, type TestStack } from "./stack";
 
 let shared: Promise<TestStack> | undefined;
+let disturbed: Promise<TestStack> | undefined;
 
 /** A test on the host that all test files share. If it fails, the error ends with the host's journal. */
 export function hostTest(name: string, body: (stack: TestStack) => Promise<void>): void {
   stackTest(name, () => (shared ??= sharedStack()), body);
+}
+
+/** A test that would disturb the others, on a host that only such tests share. It leaves a host that the next one can use. */
+export function disturbingTest(name: string, body: (stack: TestStack) => Promise<void>): void {
+  stackTest(name, () => (disturbed ??= disturbedStack()), body);
 }
 
 /** A test on a stack of its own. If it fails, the error ends with the host's journal. */

@@ -19,6 +19,8 @@ export class Keys {
     readonly hostId: string,
     /** The current envelopes by layer, as they lie in the state. */
     readonly envelopes: ReadonlyMap<string, string>,
+    /** The host's generation, which envelopes must have at least. */
+    readonly generation: number,
     private readonly stack: TestStack,
   ) {
     const folder = mkdtempSync(join(tmpdir(), "monoclaw-e2e-"));
@@ -45,11 +47,16 @@ export class Keys {
     const envelopes = resources.map(({ inputs }) => inputs["stdin"]).filter((text) => typeof text === "string");
     const byLayer = new Map(envelopes.map((text) => [/^layer (.*)$/m.exec(text)?.[1] ?? "", text]));
     const hostId = /^host (.*)$/m.exec(envelopes[0] ?? "")?.[1] ?? "";
-    return new Keys(seeds, hostId, byLayer, stack);
+    const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
+    return new Keys(seeds, hostId, byLayer, generation, stack);
   }
 
   /** A properly signed envelope. */
-  envelope(layer: string, script: string, generation = 1): { readonly text: string; readonly digest: string } {
+  envelope(
+    layer: string,
+    script: string,
+    generation = this.generation,
+  ): { readonly text: string; readonly digest: string } {
     const text = message({ hostId: this.hostId, layer, generation }, script);
     return { text: text + sign(this.seeds.signing, text), digest: digest(text) };
   }

@@ -1,5 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import execa from "execa";
 import { parse, stringify } from "yaml";
 import { ensureLab, exec, ls, type ExecResult } from "../../lab/client";
@@ -55,6 +57,8 @@ export class TestStack {
       "hcloud:endpoint": access.endpoint,
       "hcloud:token": access.token,
       "monoclaw:authorizedKeys": [`${operatorKey}.pub`],
+      // A tailnet costs seconds for each host, and all stacks of a lab share one.
+      "monoclaw:tailnet": { enabled: false },
       ...config,
     });
     return stack;
@@ -131,6 +135,17 @@ export class TestStack {
     return readFileSync(join(folder, `pulumi/.pulumi/stacks/monoclaw/${this.name}.json`), "utf8");
   }
 
+  /** Puts a state back that {@link plainState} gave, as from a back-up. */
+  restoreState(text: string): void {
+    writeFileSync(join(folder, `pulumi/.pulumi/stacks/monoclaw/${this.name}.json`), text);
+  }
+
+  /** True while a run of the engine holds the stack. */
+  isLocked(): boolean {
+    const locks = join(folder, `pulumi/.pulumi/locks/organization/monoclaw/${this.name}`);
+    return existsSync(locks) && readdirSync(locks).length > 0;
+  }
+
   /** The lab's name of a host of this stack. */
   labName(host = "gateway"): string {
     return `monoclaw-${this.name}-${host}`;
@@ -203,6 +218,26 @@ export class TestStack {
     }
   }
 
+  /** Starts the host anew from inside, and waits until it is up again, sshd and all. */
+  async reboot(): Promise<void> {
+    await this.root("touch /run/e2e-before-boot");
+    await this.tryRoot("systemctl reboot");
+    await this.booted();
+  }
+
+  /** Waits until a host that was told to reboot, and had a file /run/e2e-before-boot, is up again. */
+  async booted(): Promise<void> {
+    const script = "[[ ! -e /run/e2e-before-boot ]] && systemctl is-active multi-user.target";
+    // A gateway may take all of its 90 s to stop; between two boots there is nothing to ask.
+    const end = Date.now() + 180_000;
+    while ((await this.tryRoot(script).catch(() => undefined))?.stdout !== "active\n") {
+      if (Date.now() > end) {
+        throw new Error("the host isn't up again 180 s after a reboot");
+      }
+      await sleep(100);
+    }
+  }
+
   /** Switches the host on again after a power cut. */
   async powerOn(): Promise<void> {
     const host = (await ls(instance)).find(({ name }) => name === this.labName());
@@ -252,19 +287,27 @@ export interface SshOptions {
   readonly user?: string;
   readonly port?: number;
   readonly key?: string;
-  readonly input?: string | Buffer;
+  readonly input?: string | Buffer | Readable;
   /** Further arguments of ssh(1). */
   readonly args?: readonly string[];
 }
 
-/** The host that the tests share: brought up by the first test file that asks, used as it is by the next ones. */
-export async function sharedStack(): Promise<TestStack> {
-  const stack = await TestStack.make("shared");
+/** The host that the tests share. */
+export const sharedStack = () => keptStack("shared");
+
+/** The host of tests that would disturb others: it is rebooted, moves its port, bans, and sees generations go up. */
+export const disturbedStack = () => keptStack("disturbed");
+
+/** A host for several test files: brought up by the first one that asks, used as it is by the next ones, gone with the tests' lab. */
+async function keptStack(name: string): Promise<TestStack> {
+  const stack = await TestStack.make(name);
   const run = process.env["MONOCLAW_TEST_RUN"] ?? "";
-  const marker = join(folder, "shared-is-up-for");
+  const marker = join(folder, `${name}-is-up-for`);
   if (run === "" || !existsSync(marker) || readFileSync(marker, "utf8") !== run) {
     await stack.up();
     writeFileSync(marker, run);
   }
+  // Else a repair would apply what other tests sent, too.
+  await stack.root("rm -f /var/lib/monoclaw/envelopes/e2e*");
   return stack;
 }

@@ -59,6 +59,16 @@ export async function hostTests(step: Step, keys: KeyPair): Promise<void> {
     assert.equal((await ssh(keys, host.ipv6, "hostname")).stdout.trim(), "one");
   });
 
+  await step("a server has the memory of its type: what takes more is ended there", async () => {
+    const take = (gigabytes: number) =>
+      exec(instance, "one", [
+        ...["systemd-run", "--quiet", "--wait", "--collect", "python3", "-c"],
+        `taken = bytearray(${String(gigabytes)} << 30)`,
+      ]);
+    assert.equal((await take(1)).exitCode, 0);
+    assert.notEqual((await take(6)).exitCode, 0, "cx23 has 4 GB");
+  });
+
   await step("the guest is a whole Debian 13: units, sandboxes, renames, apt, names, TLS", async () => {
     assert.match(await inside("cat", "/etc/debian_version"), /^13\./);
     assert.equal(await inside("systemctl", "is-system-running", "--wait"), "running");

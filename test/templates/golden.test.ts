@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { firewallScript } from "../../components/layers/firewall";
 import { sshScript } from "../../components/layers/ssh";
 import { gatewayScript } from "../../components/layers/gateway";
+import { kernelScript } from "../../components/layers/kernel";
 import { sshKeyPair } from "../../lib/keys";
 import { render } from "../../lib/render";
 import { check, golden, installed, scratch } from "./golden";
@@ -96,14 +97,29 @@ for (const [name, sshPorts] of [
   });
 }
 
-void test("sudoers: as committed, accepted by visudo, one command and not everything", () => {
-  const { mode, owner, text } = installed(sampleLayers()["users"] ?? "", "/etc/sudoers.d/010_ops-limited");
+void test("sudoers: as committed, accepted by visudo, the document's capabilities and not everything", () => {
+  const { mode, owner, text } = installed(sampleLayers()["users"] ?? "", '"$sudoers"');
   assert.deepEqual([mode, owner], ["440", "root:root"], "sudo ignores files with another mode or owner");
   golden("010_ops-limited", text);
   check("visudo", ["-c", "-f", write("sudoers", text)], "sudo");
+  assert.doesNotMatch(text, /\\\n/, "sudo-rs reads no continued line within arguments");
   const rows = text.split("\n").filter((line) => line.startsWith("ops "));
-  assert.deepEqual(rows, ["ops ALL=(root) NOPASSWD: /usr/local/bin/monoclaw-config"], "Restricted Sudo");
-  assert.match(text, /^Defaults:ops env_reset, secure_path=/m, "the caller's PATH must not reach root");
+  const commands = rows.map((row) => row.replace(/^.*: /, "").replace(/^\/bin\//, "/usr/bin/"));
+  assert.equal(new Set(commands).size, 15);
+  for (const row of rows) {
+    assert.match(row, /^ops ALL=\(root\) NOPASSWD: /, "Restricted Sudo: as root, without a password");
+    assert.doesNotMatch(row, /\*|\bALL$/, "no wildcard: it matches spaces and slashes, too");
+  }
+  for (const word of ["status openclaw", "tailscale status", "tailscale serve"]) {
+    assert.ok(
+      rows.filter((row) => row.includes(word)).every((row) => row.includes("NOEXEC: ")),
+      `${word}: no pager, no shell`,
+    );
+  }
+  for (const flag of ["env_reset", "!env_keep", "!setenv", "use_pty"]) {
+    assert.ok(text.includes(`\nDefaults:ops ${flag}\n`), flag);
+  }
+  assert.match(text, /^Defaults:ops secure_path="[^"]+"$/m, "the caller's PATH must not reach root");
 });
 
 void test("packet filter until ufw is there: as committed, accepted by nft, closed but for SSH", () => {
@@ -138,4 +154,32 @@ void test("openclaw.json: the managed settings as committed, with what the docum
   assert.deepEqual(gateway["trustedProxies"], ["127.0.0.1", "::1"], "Loopback Binding: trustedProxies");
   assert.equal(gateway.auth["mode"], "token", "Gateway Token: mode");
   assert.equal(gateway.auth["token"], undefined, "the token comes by the gateway-token layer alone");
+});
+
+void test("kernel: settings and modules as committed, accepted by modprobe, each line with its reason above", () => {
+  const script = kernelScript("hardened");
+  const settings = installed(script, '"$settings"');
+  const modules = installed(script, '"$modules"');
+  for (const { mode, owner, text } of [settings, modules]) {
+    assert.deepEqual([mode, owner], ["644", "root:root"]);
+    assert.match(text, /^# Written by monoclaw\./);
+  }
+  golden("zz-monoclaw.conf", settings.text);
+  const keys = settings.text.split("\n").filter((line) => /^[a-z]/.test(line));
+  for (const line of keys) {
+    assert.match(line, /^(kernel|net|dev|fs)\.[a-z0-9_.*]+ = \d+$/);
+  }
+  assert.doesNotMatch(settings.text, /forward|accept_ra|user_namespaces|kexec|modules_disabled/, "see docs/kernel.md");
+  const listed = check("modprobe", ["-C", write("modules.conf", modules.text), "--showconfig"], "kmod");
+  const wanted = modules.text.split("\n").filter((line) => line.startsWith("install "));
+  assert.equal(wanted.length, 14);
+  for (const line of wanted) {
+    assert.ok(listed.replaceAll("_", "-").split("\n").includes(line), line);
+  }
+});
+
+void test("kernel, left as it is: the layer's files go, and nothing is set", () => {
+  const script = kernelScript("leave");
+  assert.doesNotMatch(script, /zz-monoclaw\.conf <<|restrict|chmod/);
+  assert.match(script, /rm -- "\$path"/);
 });

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { readTemplate, templatesDir } from "../../lib/render";
-import { sampleBootstrap, sampleLayers } from "./samples";
+import { sampleBootstrap, sampleExisting, sampleLayers } from "./samples";
 
 /** A shell script as a host gets it. */
 export interface ShellTemplate {
@@ -21,6 +21,7 @@ source /usr/local/vps-scripts/layer.sh
 export function shellTemplates(): ShellTemplate[] {
   return [
     { path: "templates/bootstrap.sh", content: sampleBootstrap() },
+    { path: "templates/bootstrap-existing.sh", content: sampleExisting() },
     ...Object.entries(sampleLayers()).map(([name, script]) => ({
       path: `templates/layers/${name}.sh`,
       content: before + script,

@@ -3,11 +3,11 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { test } from "node:test";
 import { firewallScript } from "../../components/layers/firewall";
-import { gatewayScript } from "../../components/layers/gateway";
+import { gatewayUnit, sandboxGroups } from "../../components/layers/gateway";
 import { receiverScript } from "../../components/layers/receiver";
 import { openClawPackages } from "../../lib/openclawPackages";
 import { check, golden, installed, scratch } from "./golden";
-import { sample } from "./samples";
+import { sampleLayers, sample } from "./samples";
 
 const folder = scratch();
 
@@ -22,10 +22,9 @@ function verify(name: string, text: string): void {
 }
 
 void test("openclaw.service: as committed, accepted by systemd, with every directive of the document", () => {
-  const script = gatewayScript({ settings: {}, memoryMax: "2G", tasksMax: 100 });
-  const { mode, owner, text } = installed(script, '"$unit"');
-  assert.deepEqual([mode, owner], ["644", "root:root"]);
-  assert.match(script, /^unit=\/etc\/systemd\/system\/openclaw\.service$/m);
+  const parts = gatewayUnit({ memoryMax: "2G", tasksMax: 100 });
+  assert.deepEqual([...parts.keys()], ["unit", "user", ...sandboxGroups]);
+  const text = [...parts.values()].join("");
   // The folder's name changes with each version, which is no change of the unit.
   golden("openclaw.service", text.replaceAll(openClawPackages().id, "VERSION"));
   verify("openclaw.service", text);
@@ -56,8 +55,23 @@ void test("openclaw.service: as committed, accepted by systemd, with every direc
   assert.deepEqual(repeated, [], "a later line of the same directive would undo the document's");
 });
 
+void test("openclaw.service: without any of the groups a host may lack, it is still the service user's alone", () => {
+  const parts = gatewayUnit({ memoryMax: "2G", tasksMax: 100 });
+  const text = `${parts.get("unit") ?? ""}${parts.get("user") ?? ""}`;
+  verify("openclaw.service", text);
+  for (const line of [
+    "User=openclaw",
+    "Group=openclaw",
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=",
+    "UMask=0077",
+  ]) {
+    assert.ok(text.split("\n").includes(line), line);
+  }
+});
+
 void test("openclaw.service: limits come from the stack, and Node.js's heap stays below them", () => {
-  const { text } = installed(gatewayScript({ settings: {}, memoryMax: "4G", tasksMax: 300 }), '"$unit"');
+  const text = gatewayUnit({ memoryMax: "4G", tasksMax: 300 }).get("unit") ?? "";
   assert.match(text, /^MemoryMax=4G$/m);
   assert.match(text, /^TasksMax=300$/m);
   assert.match(text, /--max-old-space-size=2457 /);
@@ -76,4 +90,30 @@ void test("monoclaw-metadata.service: accepted by systemd, in force before the n
   const { text } = installed(firewallScript(sample), "/etc/systemd/system/monoclaw-metadata.service");
   verify("monoclaw-metadata.service", text);
   assert.match(text, /^Before=network-pre\.target$/m);
+});
+
+void test("tailscaled.service: as committed, accepted by systemd, no root and one capability", () => {
+  const { mode, owner, text } = installed(sampleLayers()["tailscale"] ?? "", '"$unit"');
+  assert.deepEqual([mode, owner], ["644", "root:root"]);
+  golden("tailscaled.service", text);
+  verify("tailscaled.service", text);
+  const lines = text.split("\n");
+  for (const line of [
+    "User=tailscale",
+    "CapabilityBoundingSet=CAP_NET_ADMIN",
+    "AmbientCapabilities=CAP_NET_ADMIN",
+    "NoNewPrivileges=yes",
+    "ProtectSystem=strict",
+    "DeviceAllow=/dev/net/tun rw",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+    "SystemCallFilter=~@privileged @resources",
+    "Environment=TS_NO_LOGS_NO_SUPPORT=true",
+  ]) {
+    assert.ok(lines.includes(line), line);
+  }
+  assert.doesNotMatch(
+    text,
+    /^(ReadWritePaths|Requires|BindsTo|PartOf)=/m,
+    "it writes its state only; no service hangs on it",
+  );
 });

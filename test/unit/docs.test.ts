@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ConfigError, parseConfig } from "../../lib/config";
@@ -26,7 +26,7 @@ function knownKeys(place: string): string[] {
 }
 
 void test("configuration.md lists every key that the program takes, and no other", () => {
-  const groups = ["server", "limits", "openclaw"];
+  const groups = ["server", "existing", "limits", "fail2ban", "updates", "openclaw", "tailnet"];
   const keys = [
     ...knownKeys("").filter((key) => !groups.includes(key)),
     ...groups.flatMap((group) => knownKeys(group).map((key) => `${group}.${key}`)),
@@ -50,6 +50,17 @@ void test("signed-layers.md lists every exit code of the receiver, and no other"
   );
 });
 
+void test("faults.md names tests that exist", () => {
+  const files = readdirSync(join(root, "test/e2e")).filter((name) => name.endsWith(".ts"));
+  const code = files.map((name) => read(join("test/e2e", name))).join("\n");
+  const titles = [...read("docs/faults.md").matchAll(/^\|[^|]+\|[^|]+\| +(.+?) +\|$/gm)].map((match) => match[1] ?? "");
+  const named = titles.filter((title) => title !== "test" && !title.startsWith("--"));
+  assert.ok(named.length >= 20, `${String(named.length)} tests`);
+  for (const title of named) {
+    assert.ok(code.includes(`"${title}"`), `no test in test/e2e is called: ${title}`);
+  }
+});
+
 void test("every page that README and docs link to exists", () => {
   const pages = [
     "README.md",
@@ -58,7 +69,7 @@ void test("every page that README and docs link to exists", () => {
   assert.ok(pages.length > 8);
   for (const page of pages) {
     for (const [, target = ""] of read(page).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
-      assert.doesNotThrow(() => read(join(page, "..", target)), `${page} links to ${target}`);
+      assert.ok(existsSync(join(root, page, "..", target)), `${page} links to ${target}`);
     }
   }
 });

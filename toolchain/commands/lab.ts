@@ -6,10 +6,12 @@ import { root } from "../paths";
 import { attach } from "../process";
 import { requireLabHost } from "../platform";
 import { ensurePassphrase } from "../secrets";
+import { ensureTailnet } from "../tailnet";
 
-/** `lab ARGS…`: the lab's own command line. */
+/** `lab ARGS…`: the lab's own command line. Only its tailnet has programs that must be built. */
 export async function lab(args: string[]): Promise<number> {
   requireLabHost();
+  if (args.includes("tailnet")) await ensureTailnet();
   return script("lab/cli.ts", args);
 }
 

@@ -8,6 +8,8 @@ import { requireLabHost } from "../platform";
 import { attach, capture, run } from "../process";
 import { StepError, elapsed } from "../report";
 import { ensureOperatorKey, ensurePassphrase } from "../secrets";
+import { ensureTailnet } from "../tailnet";
+import { pinArchive } from "../tailnet/pin";
 
 const STACK = "dev";
 
@@ -19,6 +21,8 @@ export async function up(args: string[]): Promise<number> {
   await ensurePackages(labPackages);
   await ensurePassphrase();
   await ensureOperatorKey();
+  await ensureTailnet();
+  await pinArchive();
   await (await loadLab()).ensureLab({ instance: "dev" });
   const env = environment(engine);
   await ensureStack(env);
@@ -78,11 +82,10 @@ async function hasStack(env: NodeJS.ProcessEnv): Promise<boolean> {
 async function printOutputs(engine: Engine, env: NodeJS.ProcessEnv): Promise<void> {
   const { stdout } = await capture("pulumi", ["stack", "output", "--json", "--stack", STACK], { cwd: root, env });
   const outputs = JSON.parse(stdout) as Record<string, unknown>;
-  const commands = outputs["sshCommand"];
+  const byHost = (name: string) => Object.entries((outputs[name] ?? {}) as Record<string, string>);
   const lines: string[] = ["", `engine: ${engine.description}`];
-  for (const [host, command] of Object.entries((commands ?? {}) as Record<string, string>)) {
-    lines.push(`log in to ${host}:`, `  ${command}`);
-  }
+  for (const [host, command] of byHost("sshCommand")) lines.push(`log in to ${host}:`, `  ${command}`);
+  for (const [host, url] of byHost("dashboardUrl")) lines.push(`the dashboard of ${host}, on its tailnet:`, `  ${url}`);
   lines.push(
     "the gateway's token:",
     "  toolchain/run pulumi stack output gatewayTokens --show-secrets --json",

@@ -1,19 +1,26 @@
 import { randomUUID } from "node:crypto";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { ensurePackages, labPackages, testPackages } from "../debian";
+import { browserPackages, ensurePackages, labPackages, testPackages } from "../debian";
 import { ensureEngine, environment } from "../engine";
 import { loadLab } from "../lab";
 import { root, stateFolder } from "../paths";
 import { requireLabHost } from "../platform";
-import { attach } from "../process";
+import { capture } from "../process";
 import { StepError, elapsed } from "../report";
 import { ensurePassphrase } from "../secrets";
+import { ensureTailnet } from "../tailnet";
 import { projectFiles } from "../tools";
 import { lint } from "./lint";
 
 // Need neither root, nor a network, nor an engine.
 const UNIT = ["test/unit/", "test/components/", "test/templates/", "test/toolchain/unit/", "test/lab/unit/"];
+
+// What a test file says that uses the one shared host; such files must not run side by side.
+const SHARED_HOST = /\b(?:hostTest|sharedStack)\(/;
+
+/** A file of tests that takes longer hangs, and must not hang all others. */
+const FILE_DEADLINE_MS = 20 * 60_000;
 
 /** `test:unit [NAME]`: the tests that need neither root nor a network, once the tools that they call are installed. */
 export async function unit([name]: string[]): Promise<number> {
@@ -25,13 +32,14 @@ export async function unit([name]: string[]): Promise<number> {
 export async function all([name]: string[]): Promise<number> {
   requireLabHost();
   const started = Date.now();
-  await ensurePackages([...labPackages, ...testPackages]);
+  await ensurePackages([...labPackages, ...testPackages, ...browserPackages]);
   if (name === undefined) {
     const code = await lint();
     if (code !== 0) return code;
   }
   const engine = await ensureEngine();
   await ensurePassphrase();
+  await ensureTailnet();
   const lab = await loadLab();
   // A host of an earlier run knows that run's history, so the tests begin with none.
   await discard(lab);
@@ -62,23 +70,46 @@ async function runTests(
   const filter = name !== undefined && named.length === 0 ? ["--test-name-pattern", name] : [];
   const chosen = named.length === 0 ? files : named;
   const started = Date.now();
-  const args = [
-    "--import",
-    "tsx",
-    "--test",
-    "--test-reporter",
-    "spec",
-    "--test-concurrency",
-    "1",
-    ...filter,
-    ...chosen,
-  ];
-  const code = await attach(process.execPath, args, {
-    cwd: root,
-    env: { ...withoutRunner(env), MONOCLAW_TEST_RUN: randomUUID() },
-  });
+  const isShared = (path: string): boolean => SHARED_HOST.test(readFileSync(join(root, path), "utf8"));
+  const lanes = [chosen.filter(isShared), chosen.filter((path) => !isShared(path))].filter((lane) => lane.length > 0);
+  const tests = { ...withoutRunner(env), MONOCLAW_TEST_RUN: randomUUID() };
+  // Side by side, since hosts keep people waiting more than processors busy.
+  const tallies = await Promise.all(lanes.map((lane) => runLane([...filter, ...lane], tests)));
+  const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
+  const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
+  if (passed + failed === 0) throw new StepError(`no test file and no test is named ${String(name)}`);
+  const code = Math.max(...tallies.map((tally) => tally.exitCode));
   process.stderr.write(`tests: ${code === 0 ? "passed" : "FAILED"} after ${elapsed(started)}\n`);
+  print(`${String(passed)} passed, ${String(failed)} failed`);
   return code;
+}
+
+/** How the tests of one lane ended. */
+interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly exitCode: number;
+}
+
+/** Runs test files one after the other. */
+async function runLane(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {
+  const options = ["--test-reporter", "spec", "--test-concurrency", "1", "--test-timeout", String(FILE_DEADLINE_MS)];
+  const colour = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};
+  const count: Record<string, number> = {};
+  const { exitCode } = await capture(process.execPath, ["--import", "tsx", "--test", ...options, ...args], {
+    cwd: root,
+    env: { ...env, ...colour },
+    onLine: (line) => {
+      const [, what, number] = /ℹ (pass|fail|cancelled) (\d+)/.exec(line) ?? [];
+      if (what !== undefined) count[what] = Number(number);
+      print(line);
+    },
+  });
+  return { passed: count["pass"] ?? 0, failed: (count["fail"] ?? 0) + (count["cancelled"] ?? 0), exitCode };
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** Tests must not depend on what `npm run` puts into the environment. */

@@ -33,11 +33,11 @@ export async function ensureBundles(): Promise<Bundle[]> {
   return bundles;
 }
 
-const SOURCES = ["toolchain/language", "toolchain/standins"].map((folder) => join(root, folder));
+const SOURCES = ["toolchain/language", "toolchain/standins", "lib/hujson.ts"].map((folder) => join(root, folder));
 
 /** The versions are those of the npm packages: the engine looks for exactly them. */
 function programs(): Pick<Bundle, "entry" | "path">[] {
-  const plugins = ["command", "random", "hcloud"].flatMap((name) => {
+  const plugins = ["command", "random", "hcloud", "tailscale"].flatMap((name) => {
     const entry = join(root, "toolchain/standins", name, "main.ts");
     if (!existsSync(entry)) return [];
     const manifest = readFileSync(join(root, "node_modules/@pulumi", name, "package.json"), "utf8");

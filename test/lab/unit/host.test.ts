@@ -4,16 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { images } from "../../../lab/api/catalog";
 import { baseFor } from "../../../lab/host/image";
 import { nameservers } from "../../../lab/host/resolver";
 import { seedFor } from "../../../lab/host/seed";
 import { HostSpec } from "../../../lab/host/spec";
+import { packagesOf, suites, vendorOf } from "../../../lab/host/suites";
 import { tryRun, waitUntil } from "../../../lab/run";
 
 const spec: HostSpec = {
-  ...{ id: 7, name: "one", base: "base", mac: "02:00:00:00:00:07", location: "fsn1" },
+  ...{ id: 7, name: "one", base: "base", mac: "02:00:00:00:00:07", memory: 4, location: "fsn1" },
   ...{ ipv4: "10.77.90.10", ipv6: "fd77:90:0:a::/64", sshKeys: ["ssh-ed25519 AAAA me"] },
-  ...{ userData: "#!/bin/sh\n: 'as it is'\n", rootPassword: undefined },
+  ...{ userData: "#!/bin/sh\n: 'as it is'\n", rootPassword: undefined, restricted: false },
 };
 const network = { gateway4: "10.77.90.1", nameservers: ["192.0.2.53"] };
 
@@ -38,6 +40,7 @@ void test("the seed: user_data untouched, keys for root, static addresses", () =
     },
   });
   assert.equal(seed["vendor-data"].includes("chpasswd"), false);
+  assert.match(seed["vendor-data"], /^apt:\n {2}preserve_sources_list: true$/m);
 });
 
 void test("the seed of a server without keys sets its root password, to be changed at the first login", () => {
@@ -66,6 +69,23 @@ void test("the base's key changes with the suite and the month, and with nothing
   assert.notEqual(baseFor("trixie", november).key, baseFor("trixie", new Date("2026-12-01T00:00:00Z")).key);
   assert.notEqual(baseFor("trixie", november).key, baseFor("bookworm", november).key);
   assert.match(baseFor("trixie", november).key, /^base-trixie-[0-9a-f]{16}$/);
+});
+
+void test("each image of the catalog has a suite of its vendor; what Ubuntu has as packages of its own differs", () => {
+  assert.deepEqual([...new Set(images.map(({ name }) => name))].sort(), Object.keys(suites).sort());
+  assert.deepEqual(["trixie", "noble"].map(vendorOf), ["debian", "ubuntu"]);
+  const has = (suite: string, name: string) => packagesOf(suite).includes(name);
+  assert.deepEqual(
+    ["trixie", "jammy", "noble", "resolute"].map((suite) =>
+      ["needrestart", "systemd-resolved", "sudo-rs"].map((name) => has(suite, name)),
+    ),
+    [
+      [false, true, false],
+      [true, false, false],
+      [true, true, false],
+      [true, true, true],
+    ],
+  );
 });
 
 void test("programs: exit codes, input, lines, and a wait that gives up", async () => {

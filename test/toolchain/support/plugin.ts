@@ -166,6 +166,15 @@ export class PluginProcess {
     await call((done) => this.client.delete(request, done));
   }
 
+  /** Asks a function of the plugin, by its token. */
+  async invoke(token: string, args: ValueMap = {}): Promise<ValueMap> {
+    const request = new pb.InvokeRequest();
+    request.setTok(token);
+    request.setArgs(toStruct(args));
+    const response = await call<pb.InvokeResponse>((done) => this.client.invoke(request, done));
+    return fromStruct(response.getReturn());
+  }
+
   async cancel(): Promise<void> {
     await call((done) => this.client.cancel(new Empty(), done));
   }

@@ -1,5 +1,6 @@
 import { version } from "@pulumi/command/package.json";
 import { main } from "../rpc/provider";
+import { localCommand } from "./localCommand";
 import { remoteCommand } from "./remoteCommand";
 
 main({
@@ -7,5 +8,5 @@ main({
   version,
   config: {},
   configure: () => undefined,
-  resources: () => ({ "command:remote:Command": remoteCommand }),
+  resources: () => ({ "command:local:Command": localCommand, "command:remote:Command": remoteCommand }),
 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "./engine";
 
-const NOTICE = "stand-in plugins (command, random, hcloud): they only reach this machine and its lab";
+const NOTICE = "stand-in plugins (command, random, hcloud, tailscale): they only reach this machine and its lab";
 
 /**
  * Says once per run of the engine that these are stand-ins. Several plugins run beside one another, and a run starts each of them anew

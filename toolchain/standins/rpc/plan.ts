@@ -33,7 +33,9 @@ export function plan(
     if (older !== undefined) olds[key] = older;
     if (newer !== undefined) compared[key] = newer;
   }
-  return withReplaces(resource, diffMaps(olds, compared));
+  const changes = withReplaces(resource, diffMaps(olds, compared));
+  const reason = resource.mustReplace?.(state, news);
+  return reason === undefined ? changes : { ...changes, [reason]: { change: "update", replace: true } };
 }
 
 function looksSame(resource: Resource, key: string, older: Value | undefined, newer: Value | undefined): boolean {

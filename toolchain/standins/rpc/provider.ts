@@ -8,7 +8,15 @@ import { Engine } from "./engine";
 import { check, type Failure } from "./fields";
 import { announce } from "./notice";
 import { foresee, inputsOf, markSecrets, plain, plan } from "./plan";
-import { PartialFailure, type Context, type Difference, type Plugin, type Resource, type State } from "./resource";
+import {
+  PartialFailure,
+  type Ask,
+  type Context,
+  type Difference,
+  type Plugin,
+  type Resource,
+  type State,
+} from "./resource";
 import { StatusError, serve, unary, unimplemented } from "./serve";
 import { containsUnknown, type ValueMap } from "./values";
 import { fromStruct, initFailed, toStruct } from "./wire";
@@ -30,6 +38,7 @@ interface Target {
 class Provider<Config> {
   private engine: Engine | undefined;
   private resources: Record<string, Resource> | undefined;
+  private functions: Record<string, Ask> = {};
   private readonly cancelled = new AbortController();
 
   constructor(private readonly plugin: Plugin<Config>) {
@@ -68,7 +77,9 @@ class Provider<Config> {
       const reasons = failures.map(({ property, reason }) => `${this.plugin.name}:${property}: ${reason}`);
       throw new StatusError(reasons.join("\n"), grpc.status.INVALID_ARGUMENT);
     }
-    this.resources = this.plugin.resources(await this.plugin.configure(plain(inputs)));
+    const config = await this.plugin.configure(plain(inputs));
+    this.resources = this.plugin.resources(config);
+    this.functions = this.plugin.functions?.(config) ?? {};
     if (this.engine !== undefined) await announce(this.engine);
     const response = new pb.ConfigureResponse();
     response.setAcceptsecrets(true);
@@ -102,6 +113,7 @@ class Provider<Config> {
   async create(request: pb.CreateRequest): Promise<pb.CreateResponse> {
     const resource = this.find(request);
     const inputs = fromStruct(request.getProperties());
+    await this.validate(request, resource, inputs);
     const response = new pb.CreateResponse();
     if (request.getPreview()) {
       response.setProperties(toStruct(foresee(resource, inputs, undefined, true)));
@@ -138,6 +150,7 @@ class Provider<Config> {
   async update(request: pb.UpdateRequest): Promise<pb.UpdateResponse> {
     const resource = this.find(request);
     const [olds, news] = [fromStruct(request.getOlds()), fromStruct(request.getNews())];
+    await this.validate(request, resource, news);
     const response = new pb.UpdateResponse();
     if (request.getPreview()) {
       const changes = plan(resource, olds, fromStruct(request.getOldInputs()), news);
@@ -162,6 +175,13 @@ class Provider<Config> {
     return new Empty();
   }
 
+  async invoke(request: pb.InvokeRequest): Promise<pb.InvokeResponse> {
+    const ask = this.functions[request.getTok()] ?? uncovered(this.plugin.name, request.getTok(), this.functions);
+    const response = new pb.InvokeResponse();
+    response.setReturn(toStruct(await ask(plain(fromStruct(request.getArgs())))));
+    return response;
+  }
+
   cancel(): Empty {
     this.cancelled.abort(new Error("cancelled"));
     return new Empty();
@@ -171,6 +191,11 @@ class Provider<Config> {
     const response = new PluginInfo();
     response.setVersion(this.plugin.version);
     return response;
+  }
+
+  private async validate(request: Target, resource: Resource, inputs: ValueMap): Promise<void> {
+    const own = inputsOf(resource, inputs);
+    if (!containsUnknown(own)) await resource.validate?.(plain(own), this.context(request));
   }
 
   /** Runs a create or an update; keeps what it made even if it failed half-way, and all that it logged. */
@@ -194,13 +219,7 @@ class Provider<Config> {
   private find(request: Target): Resource {
     if (this.resources === undefined) throw new Error(`the ${this.plugin.name} plugin is not configured`);
     const type = request.getType() || (request.getUrn().split("::")[2]?.split("$").pop() ?? "");
-    const resource = this.resources[type];
-    if (resource !== undefined) return resource;
-    const covered = Object.keys(this.resources).join(", ");
-    throw new Error(
-      `the stand-in ${this.plugin.name} plugin does not cover ${type}, only ${covered}: ` +
-        "install Pulumi from pulumi.com, and the official plugin is used instead",
-    );
+    return this.resources[type] ?? uncovered(this.plugin.name, type, this.resources);
   }
 
   private context(request: Target): Context {
@@ -209,6 +228,15 @@ class Provider<Config> {
     const log = this.engine?.log(urn) ?? quiet;
     return { urn, name: nameOf(request), log, signal: this.cancelled.signal };
   }
+}
+
+/** @throws Error that says what the plugin covers */
+function uncovered(plugin: string, token: string, covered: object): never {
+  const names = Object.keys(covered).join(", ") || "none of its kind";
+  throw new Error(
+    `the stand-in ${plugin} plugin does not cover ${token}, only ${names}: ` +
+      "install Pulumi from pulumi.com, and the official plugin is used instead",
+  );
 }
 
 function nameOf(request: Target): string {
@@ -261,11 +289,11 @@ export function main<Config>(plugin: Plugin<Config>): void {
     read: unary((request: pb.ReadRequest) => provider.read(request)),
     update: unary((request: pb.UpdateRequest) => provider.update(request)),
     delete: unary((request: pb.DeleteRequest) => provider.delete(request)),
+    invoke: unary((request: pb.InvokeRequest) => provider.invoke(request)),
     cancel: unary(() => provider.cancel()),
     getPluginInfo: unary(() => provider.info()),
     getSchema: not("schema"),
     parameterize: not("parameters"),
-    invoke: not("functions"),
     call: not("methods"),
     construct: not("components"),
     getMapping: not("mappings"),

@@ -49,6 +49,10 @@ export interface Resource {
   deleteBeforeReplace?(olds: ValueMap, news: ValueMap): boolean;
   /** Checks and defaults beyond what `inputs` states; may change `inputs`. */
   check?(inputs: ValueMap, context: CheckContext): Failure[];
+  /** Asks the API, in a preview too, whether it would take these inputs; throws what is wrong with them. */
+  validate?(inputs: JsonMap, context: Context): Promise<void>;
+  /** The output for whose sake the resource is replaced although no input changed. */
+  mustReplace?(state: ValueMap, news: ValueMap): string | undefined;
   /** The form in which two values of a property are compared, such as a sorted set. */
   canonical?: (key: string, value: Value, of: "state" | "inputs") => Value | undefined;
   create(inputs: JsonMap, context: Context): Promise<State>;
@@ -71,7 +75,12 @@ export interface Plugin<Config> {
   configure(config: JsonMap): Config | Promise<Config>;
   /** The resource types by token. */
   resources(config: Config): Record<string, Resource>;
+  /** The functions by token: what a program can ask, in a preview too. */
+  functions?(config: Config): Record<string, Ask>;
 }
+
+/** A function of a plugin, from arguments to result; throws if there is none. */
+export type Ask = (args: JsonMap) => Promise<JsonMap>;
 
 /** Part of the work was done before it failed: the engine keeps the resource, tainted, with this state. */
 export class PartialFailure extends Error {

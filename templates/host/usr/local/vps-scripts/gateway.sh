@@ -19,14 +19,27 @@ forget_code() {
   as_openclaw bash -c 'cd ~/.cache/node && find . -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +' forget "$1"
 }
 
-# validate_config FILE: OpenClaw's own verdict. It may load plugins of the user's, so it runs as user openclaw in a box.
-validate_config() {
+# boxed [OPTION]... COMMAND...: runs OpenClaw's code as user openclaw in a unit of its own, for plugins of the user's may be
+# part of it. systemd-run's options; the sandbox is for hosts that can do all of it.
+boxed() {
+  local -a sandbox=()
+  [[ -s /etc/monoclaw/missing-sandbox ]] ||
+    sandbox=(-p ProtectSystem=strict -p ReadWritePaths=/var/lib/openclaw -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes)
   systemd-run --quiet --pipe --wait --collect --service-type=exec -p User=openclaw -p UMask=077 -p WorkingDirectory=/ \
-    -p NoNewPrivileges=yes -p CapabilityBoundingSet= -p ProtectSystem=strict -p ReadWritePaths=/var/lib/openclaw \
-    -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes -p PrivateNetwork=yes -p RuntimeMaxSec=120 \
-    -E HOME=/var/lib/openclaw -E OPENCLAW_CONFIG_PATH="$1" -E OPENCLAW_NO_AUTO_UPDATE=1 \
+    -p NoNewPrivileges=yes -p CapabilityBoundingSet= -p RuntimeMaxSec=120 "${sandbox[@]}" \
+    -E HOME=/var/lib/openclaw -E OPENCLAW_NO_AUTO_UPDATE=1 \
     -E NODE_COMPILE_CACHE="/var/lib/openclaw/.cache/node/$(readlink "$openclaw")" -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 \
-    "$openclaw/bin/node" "$openclaw/bin/openclaw" config validate 2>&1
+    "$@"
+}
+
+# validate_config FILE: OpenClaw's own verdict, without a network.
+validate_config() {
+  boxed -p RestrictAddressFamilies=AF_UNIX -E OPENCLAW_CONFIG_PATH="$1" "$openclaw/bin/node" "$openclaw/bin/openclaw" config validate 2>&1
+}
+
+# audit_gateway: OpenClaw's own audit of its settings and of the gateway that runs, as JSON.
+audit_gateway() {
+  boxed "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-audit.mjs "$openclaw"
 }
 
 # stage_config: stages openclaw.json with the managed keys on stdin ({"before": {…}, "now": {…}}), and has OpenClaw
@@ -82,14 +95,48 @@ token_status() {
   http_status <<<"$request$body" # no process list shows it
 }
 
+# token_digest TOKEN: its SHA-256, by which a revoked token is known again.
+token_digest() {
+  sha256sum <<<"$1" | cut -d' ' -f1
+}
+
+# place_token TOKEN: puts the token in both of its places. Where openclaw.json has another, the gateway is stopped for it.
+place_token() {
+  local token=$1
+  folder 700 root:root /etc/monoclaw
+  put 600 root:root /etc/monoclaw/auth-token <<<"$token"
+  stage_config <<<"{\"before\": {}, \"now\": {\"gateway\": {\"auth\": {\"token\": \"$token\"}}}}"
+  if [[ -n $candidate ]]; then
+    stop_gateway
+    swap_config
+  fi
+  commit
+}
+
+# set_token TOKEN: puts the token in both of its places, and makes the gateway take it.
+set_token() {
+  local token=$1 old='' running
+  [[ ! -s /etc/monoclaw/auth-token ]] || old=$(</etc/monoclaw/auth-token)
+  running=$(systemctl is-active openclaw || :) # its exit code repeats the state
+  place_token "$token"
+  if [[ -n $candidate && $running == active ]]; then
+    start_gateway
+    note 'restarted the gateway'
+    [[ $(token_status "$token") =~ ^(200|404)$ ]] || fail 'the gateway does not accept the new token'
+    [[ -z $old || $old == "$token" || $(token_status "$old") == 401 ]] || fail 'the gateway still accepts the old token'
+  fi
+}
+
 # gateway_ready SECONDS: waits until the running gateway is ready to serve. Fails when it stops, or the time is up.
 gateway_ready() {
-  local started=$SECONDS shown=0 state
+  local shown=0 state started waited
+  started=$(clock)
   until [[ $(http_status <<<$'GET /startupz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r') == 200 ]]; do
     state=$(systemctl show openclaw -p ActiveState,NRestarts | sort | paste -sd' ')
-    [[ $state =~ ^ActiveState=(active|activating)\ NRestarts=[01]$ ]] && ((SECONDS - started < $1)) || return 1
-    if ((SECONDS - started >= shown + 5)); then
-      shown=$((SECONDS - started))
+    waited=$(($(clock) - started))
+    [[ $state =~ ^ActiveState=(active|activating)\ NRestarts=[01]$ ]] && ((waited < $1)) || return 1
+    if ((waited >= shown + 5)); then
+      shown=$waited
       progress "waiting for the gateway, $shown s"
     fi
     sleep 0.1
@@ -98,13 +145,16 @@ gateway_ready() {
 
 # start_gateway: starts it and waits until it is ready.
 start_gateway() {
-  local started=$SECONDS since=$EPOCHSECONDS
+  local since started
+  # Where there is no line yet, an older journalctl fails for want of a cursor.
+  since=$(journalctl --unit=openclaw --lines=1 --output=cat --show-cursor --no-pager 2>/dev/null | sed -n 's/^-- cursor: //p') || since=''
+  started=$(clock)
   undo 'systemctl stop openclaw'
   systemctl reset-failed openclaw 2>/dev/null || : # nothing to reset on a new host
   systemctl start openclaw
   gateway_ready 180 || {
-    journalctl --unit=openclaw --since="@$since" --lines=25 --output=cat --no-pager >&2
-    fail "the gateway didn't become ready within $((SECONDS - started)) s; its last lines are above"
+    journalctl --unit=openclaw ${since:+--after-cursor="$since"} --lines=25 --output=cat --no-pager >&2
+    fail "the gateway didn't become ready within $(($(clock) - started)) s; its last lines are above"
   }
-  progress "the gateway is ready after $((SECONDS - started)) s"
+  progress "the gateway is ready after $(($(clock) - started)) s"
 }

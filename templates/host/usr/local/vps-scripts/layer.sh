@@ -7,9 +7,12 @@
 #   undo     one shell command a line, run last first once the files are back
 #   staged   one candidate file a line, removed at the end
 #   notes    what changed, a phrase a line
+#   secret   there if the envelope must not be kept on the host
 #   confirm  seconds until the change is put back, unless a new connection confirms it
 #
-# variables: LAYER (name of the layer), JOURNAL (its journal folder); both set by the receiver
+# variables: LAYER (name of the layer), JOURNAL (its journal folder), both set by the receiver; apt_seconds (how long to wait
+#   for another apt)
+apt_seconds=300
 
 # fail TEXT: ends the layer; everything it changed is put back.
 fail() {
@@ -43,6 +46,7 @@ guard() {
     count=$(wc -l <"$JOURNAL/paths")
     if [[ -e $path || -L $path ]]; then
       cp -aT -- "$path" "$JOURNAL/$count"
+      [[ -L $path ]] || sync "$JOURNAL/$count" # of a link, sync would take the target
       sync "$JOURNAL"
     fi
     printf '%s\n' "$path" >>"$JOURNAL/paths"
@@ -117,7 +121,7 @@ commit() {
 
 # folder MODE OWNER:GROUP PATH: makes the folder, or mends its mode and owner.
 folder() {
-  local mode=$1 owner=$2 path=$3 now
+  local mode=$1 owner=$2 path=$3
   if [[ -L $path ]]; then
     fail "$path is a symbolic link; it must be a folder"
   elif [[ ! -d $path ]]; then
@@ -125,51 +129,90 @@ folder() {
     install -d -m "$mode" -o "${owner%:*}" -g "${owner#*:}" "$path"
     note "$path"
   else
-    now=$(stat -c '%a %U:%G' "$path")
-    if [[ $now != "${mode#0} $owner" ]]; then
-      undo "chown ${now#* } $(printf '%q' "$path"); chmod ${now% *} $(printf '%q' "$path")"
-      chown "$owner" "$path"
-      chmod "$mode" "$path"
-      note "mode and owner of $path"
-    fi
+    owned "$mode" "$owner" "$path"
   fi
 }
 
-# installed_packages: the names of all installed packages, sorted.
-installed_packages() {
+# owned MODE OWNER:GROUP PATH: mends mode and owner of what is there.
+owned() {
+  local mode=$1 owner=$2 path=$3 now
+  now=$(stat -c '%a %U:%G' "$path")
+  if [[ $now != "${mode#0} $owner" ]]; then
+    undo "chown ${now#* } $(printf '%q' "$path"); chmod ${now% *} $(printf '%q' "$path")"
+    chown -h "$owner" "$path"
+    chmod "$mode" "$path"
+    note "mode and owner of $path"
+  fi
+}
+
+# aside PATH: puts somebody else's file that overrides this layer out of force: it stays beside its place, as PATH.disabled.
+aside() {
+  guard "$1" "$1.disabled"
+  mv -fT -- "$1" "$1.disabled"
+  note "set aside $1 which overrides this layer"
+}
+
+# known_packages [installed]: the names of all packages that dpkg has files of (that are wholly installed), sorted.
+known_packages() {
   # shellcheck disable=SC2016 # dpkg's own variables
-  dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u
+  dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -nE "${1:+/^$1 /!d;}/^(not-installed|config-files) /d;s/^\S+ //p" | sort -u
+}
+
+# clock: whole seconds of a clock that nobody sets. (Bash's SECONDS jumps when the host's clock is corrected.)
+clock() {
+  local seconds
+  read -r seconds _ </proc/uptime
+  printf '%s' "${seconds%.*}"
+}
+
+# apt_get COMMAND...: apt-get without questions. Where a killed run left dpkg half-way, it ends that first.
+apt_get() {
+  local -x DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+  local -a options=(-q -y -o DPkg::Lock::Timeout="$apt_seconds" -o Dpkg::Options::=--force-confold)
+  apt-get "${options[@]}" "$@" >"$JOURNAL/apt.log" 2>&1 && return
+  grep -q 'dpkg was interrupted' "$JOURNAL/apt.log" || return 1
+  dpkg --configure -a --force-confold >"$JOURNAL/apt.log" 2>&1 &&
+    apt-get "${options[@]}" "$@" >"$JOURNAL/apt.log" 2>&1
+}
+
+# purge_new FILE: removes the packages that came after FILE was written.
+purge_new() {
+  local -a new
+  mapfile -t new < <(comm -13 "$1" <(known_packages))
+  ((${#new[@]} == 0)) || apt_get purge "${new[@]}"
 }
 
 # packages NAME...: installs those that are missing, and purges what came with them on roll-back.
 packages() {
-  local -a missing apt=(apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold)
-  local before="$JOURNAL/packages" deadline=$((SECONDS + 300)) lists
-  mapfile -t missing < <(comm -23 <(printf '%s\n' "$@" | sort -u) <(installed_packages))
+  local -a missing
+  local before="$JOURNAL/packages" deadline lists
+  mapfile -t missing < <(comm -23 <(printf '%s\n' "$@" | sort -u) <(known_packages installed))
   ((${#missing[@]} > 0)) || return 0
   progress "installing ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+  deadline=$(($(clock) + apt_seconds))
   # Layers run side by side, and apt's own lock doesn't queue an update of the lists.
   exec {lock}>/run/monoclaw/lock.apt
-  flock -w 300 "$lock" || fail "another apt run has gone on for 5 minutes"
-  installed_packages >"$before"
-  undo "comm -13 $before <(installed_packages) | DEBIAN_FRONTEND=noninteractive xargs -r ${apt[*]} purge"
+  flock -w "$apt_seconds" "$lock" || fail "another layer's apt has run for $apt_seconds s; run pulumi up again when it is done"
+  known_packages >"$before"
+  sync "$before"
+  undo "purge_new $before"
   lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mtime -1 -print -quit)
-  if [[ -z $lists ]] || ! "${apt[@]}" install --no-install-recommends "${missing[@]}" >"$JOURNAL/apt.log" 2>&1; then
-    until "${apt[@]}" update >"$JOURNAL/apt.log" 2>&1; do
-      if ((SECONDS > deadline)) || ! grep -q 'Could not get lock' "$JOURNAL/apt.log"; then
-        tail -n 20 "$JOURNAL/apt.log" >&2
-        fail "apt-get update failed"
-      fi
+  if [[ -z $lists ]] || ! apt_get install --no-install-recommends "${missing[@]}"; then
+    until apt_get --error-on=any update; do
+      grep -q 'Could not get lock' "$JOURNAL/apt.log" || apt_failed "apt-get update failed"
+      (($(clock) <= deadline)) || apt_failed "another apt has held its lock for $apt_seconds s; run pulumi up again when it is done"
       sleep 1
     done
-    if ! "${apt[@]}" install --no-install-recommends "${missing[@]}" >"$JOURNAL/apt.log" 2>&1; then
-      tail -n 20 "$JOURNAL/apt.log" >&2
-      fail "apt-get install ${missing[*]} failed"
-    fi
+    apt_get install --no-install-recommends "${missing[@]}" || apt_failed "apt-get install ${missing[*]} failed"
   fi
   exec {lock}>&-
   note "installed ${missing[*]}"
+}
+
+# apt_failed TEXT: ends the layer with the last words of apt.
+apt_failed() {
+  tail -n 20 "$JOURNAL/apt.log" >&2
+  fail "$1"
 }
 
 # enable UNIT: starts the unit at boot from now on.
@@ -179,6 +222,11 @@ enable() {
     systemctl enable --quiet "$1"
     note "enabled $1"
   fi
+}
+
+# secret: the envelope isn't kept on the host once it is applied, for it holds a secret.
+secret() {
+  : >"$JOURNAL/secret"
 }
 
 # confirm_within SECONDS: puts the change back after so long, unless a new connection confirms it.

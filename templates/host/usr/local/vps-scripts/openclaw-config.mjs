@@ -6,6 +6,7 @@
 //                                            it is made from, or prints nothing if the file is right already
 //        node openclaw-config.mjs swap HASH  makes the candidate the file, unless the file changed since
 //        node openclaw-config.mjs read       prints the file
+//        node openclaw-config.mjs json       prints what it holds, as plain JSON
 //        node openclaw-config.mjs restore    stdin: what `read` printed; empty removes the file
 import * as crypto from "node:crypto";
 import * as fs from "node:fs";
@@ -86,6 +87,9 @@ function checkFolder(folder) {
   }
 }
 
+/** No configuration is that large; more would only fill the memory. */
+const maxBytes = 4 * 1024 * 1024;
+
 /** The text of a file that is regular, not a link and this user's; undefined if there is none. */
 function readOwn(file) {
   const found = fs.lstatSync(file, { throwIfNoEntry: false });
@@ -95,7 +99,10 @@ function readOwn(file) {
   if (!found.isFile() || found.nlink !== 1 || found.uid !== process.getuid()) {
     throw new Error(`${file} is not a regular file of this user with one name; nothing was written. Move it away`);
   }
-  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+  if (found.size > maxBytes) {
+    throw new Error(`${file} is larger than ${maxBytes} bytes; nothing was written. Move it away`);
+  }
+  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
   try {
     return fs.readFileSync(fd, "utf8");
   } finally {
@@ -186,6 +193,9 @@ function main([command, hash]) {
     case "read":
       process.stdout.write(text ?? "");
       return;
+    case "json":
+      process.stdout.write(JSON.stringify(parse(file, text ?? "")));
+      return;
     case "restore": {
       const old = fs.readFileSync(0, "utf8");
       fs.rmSync(candidate, { force: true });
@@ -198,7 +208,7 @@ function main([command, hash]) {
       return;
     }
     default:
-      throw new Error("usage: openclaw-config.mjs stage | swap HASH | read | restore");
+      throw new Error("usage: openclaw-config.mjs stage | swap HASH | read | json | restore");
   }
 }
 

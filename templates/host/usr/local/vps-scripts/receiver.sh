@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
 # Receives signed layers: checks an envelope in every respect, then runs its script as root, all or nothing.
 # monoclaw-config runs it in a transient systemd unit, so neither the caller's limits and environment nor a lost
-# connection reach it.
+# connection reach it. When the unit ends, however it ends, `tidy` puts back what was left half done.
 #
 # usage: receiver.sh apply                    the envelope is on stdin
 #        receiver.sh confirm LAYER DIGEST     keeps a change that waits for a new connection
+#        receiver.sh await LAYER DIGEST       waits for that confirmation; applies the change again if it was put back
 #        receiver.sh revert LAYER             puts a change back that nobody confirmed (its timer runs this)
-#        receiver.sh recover                  at boot: puts back whatever was under way when the power went
+#        receiver.sh verify                   as apply, but only says whether it would be accepted
+#        receiver.sh repair                   applies every layer again, as it was confirmed
+#        receiver.sh reapply LAYER            applies one layer again, as it was confirmed
+#        receiver.sh regenerate-token         makes a new gateway token here
+#        receiver.sh leave                    takes this host off its tailnet
+#        receiver.sh tidy                     puts back or closes what a killed run has left
+#        receiver.sh recover                  at boot: the same for whatever was under way when the power went
 #        receiver.sh first-contact            replaces the single-use host key and prints the new public one
 #
 # An envelope is a header of fixed lines, an empty line, the script, and an SSH signature (namespace monoclaw-layer)
@@ -15,12 +22,14 @@
 #
 # exit codes: 80 empty, 81 too large, 82 truncated, 83 malformed, 84 unsigned, 85 another key, 86 altered,
 #   87 another host's, 88 lower generation, 89 superseded, 90 busy, 91 layer failed (all put back) or cloud-init did, 92 no trust,
-#   93 not pending any more, 94 stdin too slow
+#   93 not pending any more, 94 stdin too slow, 95 disk full or read-only, 96 ended before its time (monoclaw-config says it)
 set -euo pipefail
 umask 077
 
 readonly trust=/etc/monoclaw state=/var/lib/monoclaw run=/run/monoclaw scripts=/usr/local/vps-scripts
 readonly max_bytes=1048576 stdin_seconds=60
+# shellcheck source=templates/host/usr/local/vps-scripts/journal.sh
+source "$scripts/journal.sh"
 
 # refuse CODE TEXT: ends with the code; nothing was changed.
 refuse() {
@@ -32,32 +41,65 @@ refuse() {
 }
 
 main() {
-  local command=${1-}
+  local command=${1-} answer=${ANSWER-}
+  unset ANSWER # a receiver that this one runs speaks for itself only
+  # Ended by a signal, systemd would call it a success.
+  trap 'exit 143' TERM INT HUP
   cd /
-  install -d -m 700 "$run" "$state" "$state/journal" "$state/applied" "$state/reverted"
+  install -d -m 700 "$run" "$state" "$state/journal" "$state/applied" "$state/unconfirmed" "$state/envelopes" ||
+    refuse 95 "can't write to $state: is the disk full or read-only? (df -h -i $state)"
   case $command in
     apply)
       receive
       apply
       ;;
+    verify)
+      receive
+      check_history
+      printf 'layer %s, generation %s: this host would accept it\n' "$LAYER" "$generation"
+      ;;
+    repair) repair ;;
+    reapply) reapply "$2" ;;
+    regenerate-token) regenerate_token ;;
+    leave) leave ;;
     confirm) confirm "$2" "$3" ;;
+    await) await_confirmation "$2" "$3" ;;
     revert) revert "$2" ;;
-    recover) recover_all ;;
+    tidy) tidy ;;
+    recover) each_journal left-over boot ;;
+    left-over) left_over "$2" "${3-}" ;;
     first-contact) first_contact ;;
     *)
-      printf 'usage: receiver.sh apply|confirm|revert|recover|first-contact\n' >&2
+      printf 'usage: receiver.sh apply|verify|confirm|await|revert|repair|tidy|recover|regenerate-token|leave|first-contact\n' >&2
       exit 64
       ;;
   esac
+  # Who asked takes nothing else for a success. It may be gone, and its file with it.
+  [[ ! -e $answer ]] || printf 'done\n' >"$answer"
+}
+
+# make_spool: a folder of this run, which goes with it: tidy knows it by the unit's invocation, a later run by its lock.
+make_spool() {
+  local turn held left
+  exec {turn}>"$run/lock.spools"
+  flock "$turn"
+  for left in "$run"/spool.*; do
+    [[ ! -d $left ]] || flock -n "$left" rm -rf -- "$left" || : # a run is at it
+  done
+  spool=$(mktemp -d "$run/spool.${INVOCATION_ID-}.XXXXXXXX") || refuse 95 "can't write to $run: is it full? (df -h -i $run)"
+  trap 'rm -rf -- "$spool"' EXIT
+  exec {held}<"$spool"
+  flock "$held"
+  exec {turn}>&- # not before: another run would take this one's for what is left
 }
 
 # receive: reads the envelope, bounded in size and time, and checks it. Sets LAYER, digest, generation and spool.
 receive() {
-  local magic host layer gen length header signed total
-  spool=$(mktemp -d "$run/apply.XXXXXXXX")
-  trap 'rm -rf -- "$spool"' EXIT
-  timeout "$stdin_seconds" head -c $((max_bytes + 1)) >"$spool/envelope" ||
-    refuse 94 "the envelope wasn't complete within $stdin_seconds seconds"
+  local magic host layer gen length header signed total code=0
+  make_spool
+  timeout "$stdin_seconds" head -c $((max_bytes + 1)) >"$spool/envelope" || code=$?
+  ((code != 124)) || refuse 94 "the envelope wasn't complete within $stdin_seconds seconds"
+  ((code == 0)) || refuse 95 "can't write to $run: is it full? (df -h -i $run)"
   total=$(stat -c %s "$spool/envelope")
   ((total > 0)) || refuse 80 "the envelope is empty"
   ((total <= max_bytes)) || refuse 81 "the envelope is larger than $max_bytes bytes"
@@ -84,7 +126,6 @@ receive() {
   digest=$(sha256sum <"$spool/message")
   digest=${digest%% *}
   check_trust "${host#host }"
-  check_history
   tail -c +"$((${#header} + 1))" "$spool/message" >"$spool/script"
 }
 
@@ -99,8 +140,9 @@ truncated_or_malformed() {
 check_trust() {
   local file
   for file in host-id allowed_signers; do
-    [[ -f $trust/$file && ! -L $trust/$file && -s $trust/$file && $(stat -c %u "$trust/$file") == 0 ]] ||
-      refuse 92 "$trust/$file is missing, empty or not root's: nothing can be trusted"
+    [[ -f $trust/$file && ! -L $trust/$file && -s $trust/$file && $(stat -c %u "$trust/$file") == 0 &&
+    (-z $(find "$trust/$file" -perm /022) || -z $(find "$trust" -maxdepth 0 -perm /011)) ]] ||
+      refuse 92 "$trust/$file is missing, empty or not root's alone: nothing can be trusted"
   done
   [[ $1 == "$(<"$trust/host-id")" ]] || refuse 87 "the envelope is for host $1, this is $(<"$trust/host-id")"
   ssh-keygen -q -Y find-principals -s "$spool/signature" -f "$trust/allowed_signers" >"$spool/principal" 2>/dev/null ||
@@ -117,176 +159,140 @@ check_history() {
   ((generation >= highest)) ||
     refuse 88 "generation $generation is lower than this host's $highest. If the stack really is the newest," \
       "run: pulumi config set monoclaw:generation $((highest + 1)), then pulumi up"
-  [[ ! -s $state/applied/$LAYER || $(tail -n 1 "$state/applied/$LAYER") == "$digest" ]] ||
-    ! grep -qxF "$digest" "$state/applied/$LAYER" ||
+  is_newest || ! grep -qsxF "$digest" "$state/applied/$LAYER" ||
     refuse 89 "a later version of layer $LAYER replaced this one. To go back to it on purpose," \
       "run: pulumi config set monoclaw:generation $((highest + 1)), then pulumi up"
 }
 
-# lock_layer: one run of a layer at a time.
-lock_layer() {
-  exec {lock}>"$run/lock.$LAYER"
-  flock -n "$lock" || refuse 90 "another run of layer $LAYER is under way on this host; run pulumi up again when it is done"
-  JOURNAL=$state/journal/$LAYER
-  export LAYER JOURNAL
-}
-
-# apply: runs the received script. Its output goes through a file, so a lost connection can't stop it.
 apply() {
-  local pid code=0
   lock_layer
-  put_back
-  install -d -m 700 "$JOURNAL"
-  for file in paths undo staged notes; do
-    : >"$JOURNAL/$file"
-  done
-  sync "$JOURNAL"
-  : >"$spool/log"
-  bash -c 'set -euo pipefail; umask 022; source "$1"; source "$2"' "layer-$LAYER" "$scripts/layer.sh" "$spool/script" \
-    </dev/null >"$spool/log" 2>&1 {lock}>&- &
-  pid=$!
-  tail -n +1 -f -s 0.1 --pid="$pid" "$spool/log" 2>/dev/null {lock}>&- &
-  wait "$pid" || code=$?
-  wait $! || : # the reader may be gone, the layer isn't
-  if ((code != 0)); then
-    logger -t monoclaw -- "layer $LAYER failed ($code): $(tail -n 1 "$spool/log")"
-    put_back
-    printf 'layer %s failed (exit code %s); everything it had changed was put back\n' "$LAYER" "$code" >&2
-    exit 91
-  fi
+  check_history
+  run_script "$spool/script"
   finish
-}
-
-# finish: closes the journal, or keeps it open until a new connection confirms.
-finish() {
-  local notes
-  notes=$(paste -sd, "$JOURNAL/notes" | sed 's/,/, /g')
-  if [[ -s $JOURNAL/confirm && -n $notes ]]; then
-    printf '%s\n' "$digest" >"$JOURNAL/pending"
-    install -m 600 "$spool/envelope" "$state/reverted/$LAYER"
-    printf '%s\n' "$generation" >"$JOURNAL/generation"
-    sync "$JOURNAL"/*
-    systemd-run --quiet --collect --unit="monoclaw-revert-$LAYER" --on-active="$(<"$JOURNAL/confirm")" \
-      --timer-property=AccuracySec=1s "$scripts/receiver.sh" revert "$LAYER"
-  else
-    remember
-  fi
-  logger -t monoclaw -- "layer $LAYER: ${notes:-unchanged} (generation $generation, $digest)"
-  printf '%s: %s\n' "$LAYER" "${notes:-unchanged}"
-}
-
-# remember: this envelope is the layer's newest now, and the journal is done with.
-remember() {
-  local highest=0 global
-  exec {global}>"$run/lock.generation"
-  flock "$global"
-  [[ ! -s $state/generation ]] || highest=$(<"$state/generation")
-  if ((generation > highest)); then
-    write "$state/generation" <<<"$generation"
-  fi
-  exec {global}>&-
-  if [[ ! -s $state/applied/$LAYER || $(tail -n 1 "$state/applied/$LAYER") != "$digest" ]]; then
-    { [[ ! -e $state/applied/$LAYER ]] || cat "$state/applied/$LAYER" && printf '%s\n' "$digest"; } |
-      write "$state/applied/$LAYER"
-  fi
-  rm -f -- "$state/reverted/$LAYER"
-  drop_journal
-}
-
-# write PATH: replaces a state file by stdin, whole or not at all.
-write() {
-  cat >"$1.new"
-  sync "$1.new"
-  mv -f -- "$1.new" "$1"
-}
-
-drop_journal() {
-  # The rename makes it all or nothing: half a journal would put half a layer back.
-  rm -rf -- "$JOURNAL.done"
-  mv -T -- "$JOURNAL" "$JOURNAL.done"
-  rm -rf -- "$JOURNAL.done"
-}
-
-# put_back [boot]: restores what the journal holds, if there is one. At boot, of its undo commands only those marked so.
-put_back() {
-  local -a paths undo
-  local n
-  [[ -d $JOURNAL ]] || return 0
-  if [[ ${1-} != boot ]]; then
-    systemctl stop --quiet "monoclaw-revert-$LAYER.timer" 2>/dev/null || : # no timer is the usual case
-  fi
-  mapfile -t paths <"$JOURNAL/paths"
-  for ((n = ${#paths[@]} - 1; n >= 0; n--)); do
-    if [[ -e $JOURNAL/$n || -L $JOURNAL/$n ]]; then
-      cp -aT -- "$JOURNAL/$n" "${paths[n]%/*}/.${paths[n]##*/}.monoclaw-old"
-      mv -fT -- "${paths[n]%/*}/.${paths[n]##*/}.monoclaw-old" "${paths[n]}"
-    else
-      rm -f -- "${paths[n]}"
-    fi
-  done
-  xargs -r -d '\n' rm -f -- <"$JOURNAL/staged"
-  mapfile -t undo <"$JOURNAL/undo"
-  for ((n = ${#undo[@]} - 1; n >= 0; n--)); do
-    # At boot no service runs yet, so only what says that it needs none.
-    [[ ${1-} != boot || ${undo[n]} == ': boot;'* ]] || continue
-    # shellcheck disable=SC2016 # the inner shell expands these
-    bash -c 'set -euo pipefail; source "$1"; eval "$2"' undo "$scripts/layer.sh" "${undo[n]}" </dev/null >&2 {lock}>&- || {
-      printf 'roll-back of layer %s: this command failed, repair by hand: %s\n' "$LAYER" "${undo[n]}" >&2
-    }
-  done
-  drop_journal
 }
 
 # confirm LAYER DIGEST: the caller came in over a new connection, so what the layer changed may stay.
 confirm() {
+  local asked=$2
   LAYER=$1 digest=$2
-  lock_layer
-  if [[ -f $JOURNAL/pending && $(<"$JOURNAL/pending") == "$digest" ]]; then
-    generation=$(<"$JOURNAL/generation")
-    systemctl stop --quiet "monoclaw-revert-$LAYER.timer"
-    remember
+  lock_layer 60
+  if is_pending "$digest"; then
+    keep
+    systemctl stop --quiet "monoclaw-revert-$LAYER.timer" 2>/dev/null || : # it may elapse just now, and finds nothing to do
     printf '%s: confirmed over a new connection\n' "$LAYER"
-  elif [[ -s $state/applied/$LAYER && $(tail -n 1 "$state/applied/$LAYER") == "$digest" ]]; then
+  elif is_newest; then
     printf '%s: in force\n' "$LAYER"
-  elif [[ -s $state/reverted/$LAYER ]]; then
-    exec {lock}>&-
-    "$scripts/receiver.sh" apply <"$state/reverted/$LAYER"
+  else
+    apply_again "$asked"
+    is_pending || return 0
     refuse 93 "nobody had confirmed layer $LAYER in time, so it was put back. It has been applied again now:" \
       "run pulumi up once more, soon, to confirm it"
-  else
-    refuse 93 "layer $LAYER has nothing to confirm; run: pulumi up --replace on its resource"
   fi
+}
+
+# apply_again DIGEST: applies the change of that digest, which was put back because nobody confirmed it.
+apply_again() {
+  local layer=$LAYER
+  [[ -s $state/unconfirmed/$LAYER ]] ||
+    refuse 93 "layer $LAYER has nothing to confirm; run: pulumi up --replace on its resource"
+  receive <"$state/unconfirmed/$LAYER"
+  [[ $LAYER == "$layer" && $digest == "$1" ]] ||
+    refuse 93 "layer $layer has nothing of this digest to confirm; run: pulumi up --replace on its resource"
+  check_history
+  run_script "$spool/script"
+  finish
+}
+
+# await_confirmation LAYER DIGEST: for a change of port. It comes in by the old port, and fails if nobody gets in by the new.
+await_confirmation() {
+  LAYER=$1 digest=$2
+  lock_layer 60
+  is_newest || is_pending "$digest" || apply_again "$2"
+  until is_newest; do
+    exec {lock}>&-
+    sleep 0.2
+    [[ -e $JOURNAL/pending ]] && continue
+    lock_layer 60
+    # shellcheck disable=SC2016 # for the operator's shell
+    is_newest || is_pending "$digest" || refuse 93 "nobody came in by the new port in time, so layer $LAYER was put back" \
+      'and this host answers by the old port only. If the new port is blocked on the way, open it there and run pulumi up' \
+      'again. To go back instead: pulumi config set monoclaw:sshPort "$(pulumi config get monoclaw:previousSshPort)" &&' \
+      'pulumi config rm monoclaw:previousSshPort && pulumi up'
+  done
+  printf '%s: in force\n' "$LAYER"
 }
 
 # revert LAYER: nobody came back over a new connection.
 revert() {
   LAYER=$1
-  lock_layer
-  [[ -f $JOURNAL/pending ]] || return 0
+  lock_layer 60
+  is_pending || return 0
   logger -t monoclaw -- "layer $LAYER was not confirmed in time: putting it back"
   put_back
 }
 
-# recover: at boot, before sshd and the firewall start.
-recover_all() {
-  local folder
-  for folder in "$state"/journal/*/; do
-    [[ -d $folder ]] || continue
-    LAYER=$(basename "$folder")
-    if [[ $LAYER == *.done ]]; then
-      rm -rf -- "$folder"
-      continue
+# repair: every layer once more, in the order in which they first came, so that what has drifted is as signed again.
+# The audit comes last: it tells what the others could not mend.
+repair() {
+  local code=0 layer
+  [[ -s $state/order ]] || refuse 93 'no layer has been applied on this host yet'
+  while IFS= read -r layer <&3; do
+    if [[ -s $state/envelopes/$layer ]]; then
+      "$scripts/receiver.sh" reapply "$layer" </dev/null 3<&- || code=$?
     fi
-    lock_layer
-    logger -t monoclaw -- "layer $LAYER was interrupted: putting it back"
-    put_back boot
-  done
+  done 3< <(
+    grep -vxF audit "$state/order"
+    grep -xF audit "$state/order"
+  )
+  return "$code"
+}
+
+# reapply LAYER: its generation doesn't matter, as it is what this host has now.
+reapply() {
+  LAYER=$1
+  lock_layer
+  ! is_pending || refuse 90 "a change of layer $LAYER waits to be confirmed, so it isn't repaired now"
+  receive <"$state/envelopes/$LAYER"
+  is_newest || refuse 89 "the kept envelope of layer $LAYER isn't its newest; run: pulumi up --replace on its resource"
+  run_script "$spool/script"
+  finish
+}
+
+# regenerate_token: a new token, made here, all or nothing like a layer.
+regenerate_token() {
+  LAYER=gateway-token
+  make_spool
+  lock_layer
+  run_script "$scripts/regenerate-token.sh"
+  logger -t monoclaw -- "the gateway's token was regenerated on this host"
+  discard "$JOURNAL"
+}
+
+# leave: takes this host off its tailnet, which the stack does before it gives the host up. Nothing to leave is fine.
+leave() {
+  LAYER=tailnet
+  if [[ ! -x /usr/bin/tailscale || ! -e $scripts/leave-tailnet.sh ]]; then
+    printf 'this host is on no tailnet\n'
+    return
+  fi
+  make_spool
+  lock_layer 60
+  run_script "$scripts/leave-tailnet.sh"
+  logger -t monoclaw -- 'this host is off its tailnet'
+  discard "$JOURNAL"
+}
+
+# tidy: the unit of a run has ended. If it ended before its time, all or nothing still holds.
+tidy() {
+  [[ -z ${INVOCATION_ID-} ]] || rm -rf -- "$run/spool.$INVOCATION_ID".*
+  each_journal left-over
 }
 
 # first_contact: the host makes its own key; the one from user_data was for this one connection.
 first_contact() {
   local key=/etc/ssh/ssh_host_ed25519_key
-  if command -v cloud-init >/dev/null; then
+  # Only a new server waits for cloud-init; what that once did on an existing machine is not our concern.
+  if [[ -e $trust/bootstrap-host-key ]] && command -v cloud-init >/dev/null; then
     # 2 says done with warnings; cloud-init(1) documents the codes
     cloud-init status --wait >/dev/null || (($? == 2)) || refuse 91 "cloud-init failed on this host; see: cloud-init status --long"
   fi

@@ -1,0 +1,10 @@
+import { render } from "../../lib/render";
+import { quoteAll } from "../../lib/shell";
+
+/** Debian packages that the layers need. Debian 12's fail2ban doesn't bring what the journal is read with. */
+const names = ["fail2ban", "nftables", "python3-systemd", "ufw", "unattended-upgrades"];
+
+/** Script of the packages layer: one run of apt for all layers, since each run costs seconds. */
+export function packagesScript(): string {
+  return render("layers/packages.sh", { names: quoteAll(names) });
+}

@@ -1,0 +1,110 @@
+import { createHash } from "node:crypto";
+import { gatewayPort } from "../../lib/openclawSettings";
+import { readTemplate, render } from "../../lib/render";
+import type { TailscaleArchive } from "../../lib/settings";
+import { quote } from "../../lib/shell";
+import { hostFile } from "./files";
+
+/** A host's place on its tailnet. */
+export interface TailnetHost {
+  /** The name that it asks for; its MagicDNS name may differ if another device has it. */
+  readonly hostname: string;
+  /** URL of the control server; `undefined`: Tailscale's own. */
+  readonly loginServer: string | undefined;
+  /** True: HTTPS on port 443, with a certificate from Tailscale's service. False: HTTP on port 80, within WireGuard. */
+  readonly https: boolean;
+  /** The command that makes a new auth key. */
+  readonly newKey: string;
+}
+
+const unit = "etc/systemd/system/tailscaled.service";
+/** Tailscale's own control server, as `tailscale debug prefs` names it. */
+const officialServer = "https://controlplane.tailscale.com";
+
+/** Where a version lies below /opt/tailscale: a new hash is a new folder. */
+export function tailscaleId({ version, sha256 }: TailscaleArchive): string {
+  return `${version}-${sha256.amd64.slice(0, 6)}${sha256.arm64.slice(0, 6)}`;
+}
+
+/** The control server's address, as the host is to have it. */
+export function controlServer({ loginServer }: Pick<TailnetHost, "loginServer">): string {
+  return loginServer?.replace(/\/$/, "") ?? officialServer;
+}
+
+/** What the gateway's address on the tailnet starts with, and its port there. */
+export function dashboardScheme(https: boolean): { readonly scheme: "http" | "https"; readonly port: 80 | 443 } {
+  return https ? { scheme: "https", port: 443 } : { scheme: "http", port: 80 };
+}
+
+/**
+ * Script of the tailscale layer: installs the pinned Tailscale and starts its daemon (document: Tailscale Serve). It comes after
+ * the users layer, which changes accounts too, and the management layer, which brings the scripts that the tailnet's layers share.
+ *
+ * @param archive - `undefined`: no tailnet, so the host leaves the one that it is on, and what the layer had installed goes
+ */
+export function tailscaleScript({ archive }: { readonly archive: TailscaleArchive | undefined }): string {
+  if (archive === undefined) {
+    return readTemplate("layers/no-tailscale.sh");
+  }
+  return render("layers/tailscale.sh", {
+    id: quote(tailscaleId(archive)),
+    version: quote(archive.version),
+    baseUrl: quote(archive.baseUrl),
+    amd64: quote(archive.sha256.amd64),
+    arm64: quote(archive.sha256.arm64),
+    unit: hostFile(unit),
+  });
+}
+
+/** Script of the tailnet layer: the host joins (document: Tailscale Security). The script is a secret: it holds the auth key. */
+export function tailnetScript({ authKey, ...host }: TailnetHost & { readonly authKey: string }): string {
+  return render("layers/tailnet.sh", {
+    authKey: quote(authKey),
+    hostname: quote(host.hostname),
+    loginServer: quote(controlServer(host)),
+    newKey: quote(host.newKey),
+  });
+}
+
+/**
+ * Script of the dashboard layer: serves the gateway on the tailnet, and nothing else (document: Tailscale Serve). Its answer has
+ * a line `dashboard: https://NAME`, see {@link dashboardUrl}.
+ */
+export function dashboardScript({ https, hostname, newKey }: TailnetHost): string {
+  return render("layers/dashboard.sh", {
+    ...dashboardScheme(https),
+    gatewayPort,
+    hostname: quote(hostname),
+    newKey: quote(newKey),
+  });
+}
+
+/** What the host's own audit compares with. */
+export function expectedTailnet(host: (TailnetHost & { readonly archive: TailscaleArchive }) | undefined) {
+  return host === undefined
+    ? { tailnet: "off" }
+    : {
+        tailnet: controlServer(host),
+        tailscale: tailscaleId(host.archive),
+        tailscaled: createHash("sha256")
+          .update(readTemplate(`host/${unit}`))
+          .digest("hex")
+          .slice(0, 16),
+        hostname: host.hostname,
+        dashboard: dashboardScheme(host.https).scheme,
+        newKey: host.newKey,
+      };
+}
+
+/**
+ * The dashboard's address, from the dashboard layer's answer: also the origin that browsers send.
+ *
+ * @throws Error if the answer has none
+ */
+export function dashboardUrl(answer: string): string {
+  const url = /^dashboard: (https?:\/\/[^\s/]+)$/m.exec(answer)?.[1];
+  if (url === undefined) {
+    throw new Error("the dashboard layer's answer has no address");
+  }
+  return url;
+}

@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { mutations } from "./auditMutations";
+import { stackTest } from "./hostTest";
+import { PlainServer } from "./plainServer";
+import { TestStack } from "./stack";
+
+const folder = mkdtempSync(join(tmpdir(), "monoclaw-existing-"));
+const rootKey = join(folder, "root_ed25519");
+const name = "existing";
+/** What lies on a rented machine against the document: the files of cloud images, and of somebody who had it before. */
+const hostile = `#cloud-config
+${JSON.stringify({
+  users: [
+    { name: "debian", sudo: "ALL=(ALL) NOPASSWD:ALL", groups: "adm,sudo", lock_passwd: true, shell: "/bin/bash" },
+  ],
+  write_files: [
+    {
+      path: "/etc/ssh/sshd_config.d/50-cloud-init.conf",
+      content: "PasswordAuthentication yes\nPermitRootLogin yes\nMaxAuthTries 10\n",
+    },
+    {
+      path: "/etc/ssh/sshd_config.d/60-cloudimg-settings.conf",
+      content: "PasswordAuthentication yes\n",
+    },
+    { path: "/etc/ssh/sshd_config.d/70-old-owner.conf", content: "AllowUsers root debian bob\n" },
+  ],
+  runcmd: [
+    "useradd -m -G sudo bob; echo 'bob:a password' | chpasswd",
+    "install -d -m 700 -o debian -g debian /home/debian/.ssh",
+    "install -m 600 -o debian -g debian /root/.ssh/authorized_keys /home/debian/.ssh/authorized_keys",
+    "echo Port 22 >>/etc/ssh/sshd_config; systemctl restart ssh",
+  ],
+})}
+`;
+
+let server: Promise<PlainServer> | undefined;
+let made: Promise<TestStack> | undefined;
+after(async () => {
+  rmSync(folder, { recursive: true });
+  try {
+    await (await made)?.destroy();
+  } finally {
+    await (await server)?.destroy();
+  }
+});
+
+/** The machine as its provider left it, and a stack that is to take it. */
+async function machine(): Promise<TestStack> {
+  server ??= PlainServer.make(`monoclaw-${name}-gateway`, folder, "debian-12", hostile);
+  made ??= server.then(async (plain) =>
+    TestStack.make(name, {
+      "monoclaw:target": "existing",
+      "monoclaw:existing": {
+        ...{ address: await plain.address(), user: "debian", privateKey: rootKey, hostKey: await plain.hostKey() },
+      },
+    }),
+  );
+  return made;
+}
+
+/** True if somebody takes a TCP connection there. */
+async function answers(host: string, port: number): Promise<boolean> {
+  const socket = connect({ host, port, timeout: 3000 });
+  try {
+    await Promise.race([
+      once(socket, "connect"),
+      once(socket, "timeout").then(() => Promise.reject(new Error("silence"))),
+    ]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Changes keys of the group `existing`, for one run of the engine. */
+async function withExisting<T>(stack: TestStack, changed: object, body: () => Promise<T>): Promise<T> {
+  const own = {
+    address: await stack.address(),
+    user: "debian",
+    privateKey: rootKey,
+    hostKey: await (await server)?.hostKey(),
+  };
+  stack.configure({ "monoclaw:existing": { ...own, ...changed } });
+  try {
+    return await body();
+  } finally {
+    stack.configure({ "monoclaw:existing": own });
+  }
+}
+
+/** Files that changed since the last mark, and the ports that are open to others. */
+const untouched =
+  "find /etc /usr/local /home /root -newer /run/before -type f | sort; ss -Hltn | awk '/:22/ {print $4}' | sort";
+const listening = "0.0.0.0:22\n[::]:22";
+
+stackTest("existing: another host key is refused before anything is sent", machine, async (stack) => {
+  await stack.root("touch /run/before");
+  const other = `ssh-ed25519 ${Buffer.from("0000000b7373682d6564323535313900000020" + "11".repeat(32), "hex").toString("base64")}`;
+  const output = await withExisting(stack, { hostKey: other }, () => stack.failingUp("--skip-preview"));
+  assert.match(output, /host key mismatch/);
+  assert.equal((await stack.root(untouched)).trim(), listening);
+});
+
+stackTest("existing: everything in the way is told at once, and nothing is changed", machine, async (stack) => {
+  await stack.root(`useradd -m ops; mkdir /etc/monoclaw; echo other >/etc/monoclaw/host-id; cp -a /etc/ssh/sshd_config /run/
+    sed -i 's/^Include/#Include/; $ a AllowGroups root sudo' /etc/ssh/sshd_config; systemctl reload ssh; touch /run/before`);
+  try {
+    const output = await withExisting(stack, { user: "root" }, () => stack.failingUp("--skip-preview"));
+    for (const reason of [
+      /error: sshd doesn't read \/etc\/ssh\/sshd_config.d; run there, as root: sed /,
+      /error: this machine obeys another stack/,
+      /error: user ops exists already.*pulumi config set monoclaw:primaryUser/,
+      /error: sshd lets in certain groups only/,
+    ]) {
+      assert.match(output, reason);
+    }
+    assert.equal((await stack.root(untouched)).trim(), listening);
+  } finally {
+    await stack.root("userdel -r ops; rm -r /etc/monoclaw; cp -a /run/sshd_config /etc/ssh/; systemctl reload ssh");
+  }
+});
+
+stackTest(
+  "existing: an account with sudo becomes a hardened host; the machine keeps its host key",
+  machine,
+  async (stack) => {
+    const before = await (await server)?.hostKey();
+    const output = await stack.up();
+    assert.match(output, /note: debian can become root without a password.*deluser debian/);
+    assert.match(output, /audit: \d+ pass, \d+ warn, 0 fail/);
+    const { knownHosts } = await stack.outputs();
+    assert.equal(knownHosts, `[${await stack.address()}]:22022 ${String(before)}`);
+    assert.equal(await (await server)?.hostKey(), before);
+    assert.equal((await stack.ssh("id -un")).stdout.trim(), "ops");
+  },
+);
+
+stackTest("existing: sshd -T says every row though 50-cloud-init.conf says the contrary", machine, async (stack) => {
+  const there = await stack.root("cat /etc/ssh/sshd_config.d/50-cloud-init.conf");
+  assert.match(there, /^PasswordAuthentication yes\nPermitRootLogin yes$/m);
+  const effective = (await stack.root("sshd -T -C user=ops,host=somewhere,addr=203.0.113.7")).split("\n");
+  for (const row of [
+    "passwordauthentication no",
+    "permitrootlogin no",
+    "maxauthtries 3",
+    "allowusers ops",
+    "port 22022",
+  ]) {
+    const [key = ""] = row.split(" ");
+    assert.deepEqual(
+      effective.filter((line) => line.startsWith(`${key} `)),
+      [row],
+    );
+  }
+  assert.match(await stack.root("cat /etc/ssh/sshd_config"), /^# monoclaw: Port 22$/m);
+  const files = (await stack.root("ls /etc/ssh/sshd_config.d")).trim().split("\n");
+  assert.deepEqual(files, [
+    ...[
+      "00-monoclaw.conf",
+      "50-cloud-init.conf",
+      "60-cloudimg-settings.conf",
+      "70-old-owner.conf.disabled",
+      "99-custom.conf",
+    ],
+  ]);
+});
+
+stackTest("existing: no password opens any account any more", machine, async (stack) => {
+  assert.match(await stack.root("passwd -S bob"), /^bob L /);
+});
+
+stackTest(
+  "existing: port 22 is closed, and the keys of root and of the old account open nothing",
+  machine,
+  async (stack) => {
+    const address = await stack.address();
+    assert.deepEqual([await answers(address, 22022), await answers(address, 22)], [true, false]);
+    assert.equal(await stack.root("ls -A /root/.ssh"), "");
+    for (const user of ["root", "debian", "bob"]) {
+      const answer = await stack.ssh("id", { user, key: rootKey });
+      assert.match(answer.stderr, /Permission denied \(publickey\)/, user);
+    }
+  },
+);
+
+stackTest(
+  "existing: a second up changes nothing, though the key that once opened root is gone",
+  machine,
+  async (stack) => {
+    const now = { address: await stack.address(), user: "debian", hostKey: await (await server)?.hostKey() };
+    stack.configure({ "monoclaw:existing": now });
+    const output = await stack.pulumi("preview", "--diff", "--non-interactive", "--expect-no-changes");
+    assert.equal(output.exitCode, 0, output.all);
+  },
+);
+
+stackTest("Debian 12: the audit has no failure, and the same rows as on Debian 13", machine, async (stack) => {
+  const { rows } = JSON.parse(await stack.root("monoclaw-security --json || true")) as {
+    rows: { row: string; status: string }[];
+  };
+  assert.deepEqual(
+    rows.filter(({ status }) => status === "FAIL"),
+    [],
+  );
+  // audit.test.ts compares the same table with Debian 13.
+  assert.deepEqual(rows.map(({ row }) => row).sort(), [...new Set(mutations.flatMap((each) => each.rows))].sort());
+});
+
+stackTest("Debian 12: unattended-upgrades takes security updates and no others", machine, async (stack) => {
+  assert.match(await stack.root("cat /etc/os-release"), /^VERSION_CODENAME=bookworm$/m);
+  const said = await stack.root("unattended-upgrades --dry-run --debug 2>&1");
+  const refused = [...said.matchAll(/^Marking not allowed <.*?a=([^,]*),/gm)].map(([, archive]) => archive).sort();
+  assert.deepEqual(refused, ["oldstable", "oldstable-updates"]);
+  const known = await stack.root("apt-cache policy");
+  assert.match(known, /a=oldstable-security/, "the security archive is there, and wasn't refused");
+});

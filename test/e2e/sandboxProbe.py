@@ -1,0 +1,111 @@
+"""Tries what a gateway that was taken over would try. Prints one JSON object: "ok", or the name of the error, for each."""
+
+import ctypes
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+OTHER = int(sys.argv[1])  # a process of another user
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(name, *arguments):
+    if getattr(libc, name)(*arguments) == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def write(path):
+    with open(path, "w") as file:
+        file.write("x")
+    os.unlink(path)
+
+
+def run_own(folder):
+    path = f"{folder}/sandbox-probe-program"
+    with open("/usr/bin/true", "rb") as source, open(path, "wb") as target:
+        target.write(source.read())
+    os.chmod(path, 0o755)
+    try:
+        subprocess.run([path], check=True)
+    finally:
+        os.unlink(path)
+
+
+def run_setuid():
+    """A program of root's that anybody may run as root."""
+    user = subprocess.run(["/usr/local/lib/sandbox-probe-id", "-u"], check=True, stdout=subprocess.PIPE).stdout
+    if user.strip() != b"0":
+        raise PermissionError(errno.EPERM, "ran, but not as root")
+
+
+def connect(family, address):
+    with socket.socket(family, socket.SOCK_STREAM) as client:
+        client.settimeout(5)
+        client.connect(address)
+
+
+def send(family, address):
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
+        client.sendto(b"", address)
+
+
+def bind(family, address):
+    with socket.socket(family, socket.SOCK_STREAM) as server:
+        server.bind(address)
+
+
+TRIES = {
+    "write its folder": lambda: write("/var/lib/openclaw/sandbox-probe"),
+    "write /tmp": lambda: write("/tmp/sandbox-probe"),
+    "write /etc": lambda: write("/etc/sandbox-probe"),
+    "write /opt/openclaw": lambda: write("/opt/openclaw/sandbox-probe"),
+    "write /run/lock, which is open to all": lambda: write("/run/lock/sandbox-probe"),
+    "list /home": lambda: os.listdir("/home"),
+    "list /root": lambda: os.listdir("/root"),
+    "list /etc/monoclaw": lambda: os.listdir("/etc/monoclaw"),
+    "list /var/lib/monoclaw": lambda: os.listdir("/var/lib/monoclaw"),
+    "read /etc/shadow": lambda: open("/etc/shadow").close(),
+    "see the host's /tmp": lambda: os.stat("/tmp/sandbox-probe-mark"),
+    "run a program of its folder": lambda: run_own("/var/lib/openclaw"),
+    "run a program of /tmp": lambda: run_own("/tmp"),
+    "run a program of /dev/shm": lambda: run_own("/dev/shm"),
+    "run as root by setuid": run_setuid,
+    "ask for metadata": lambda: connect(socket.AF_INET, ("169.254.169.254", 80)),
+    "ask for metadata over IPv6": lambda: connect(socket.AF_INET6, ("fd00:ec2::254", 80)),
+    "send to another link-local address": lambda: send(socket.AF_INET, ("169.254.0.1", 9)),
+    "reach the gateway": lambda: connect(socket.AF_INET, ("127.0.0.1", 18789)),
+    "listen on another port": lambda: bind(socket.AF_INET, ("0.0.0.0", 18790)),
+    "listen on another port over IPv6": lambda: bind(socket.AF_INET6, ("::", 18790)),
+    "open a raw socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close(),
+    "see another user's process": lambda: os.stat(f"/proc/{OTHER}"),
+    "see the kernel's numbers": lambda: os.stat("/proc/meminfo"),
+    "signal another user's process": lambda: os.kill(OTHER, 0),
+    "set the host's name": lambda: call("sethostname", socket.gethostname().encode(), len(socket.gethostname())),
+    "be traced": lambda: call("ptrace", 0, 0, 0, 0),
+    "mount": lambda: call("mount", b"none", b"/mnt", b"tmpfs", 0, None),
+    "make a user namespace": lambda: call("unshare", 0x10000000),
+    "change its personality": lambda: call("personality", 0x0040000),
+    "open a device": lambda: os.stat("/dev/net/tun"),
+}
+
+result = {}
+for name, attempt in TRIES.items():
+    child = os.fork()
+    if child == 0:
+        code = 0
+        try:
+            attempt()
+        except OSError as error:
+            code = error.errno or 255
+        except subprocess.CalledProcessError:
+            code = 255
+        os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    ended = signal.Signals(-code).name if code < 0 else errno.errorcode.get(code, str(code))
+    result[name] = "ok" if code == 0 else ended
+print(json.dumps(result))
