@@ -8,6 +8,8 @@ export interface LynisReport {
   readonly points: number;
   /** … and all that there are for the tests that were done. */
   readonly outOf: number;
+  /** The tests that gave fewer points than they could, with what each gave: `SSH-7408 2/3`. */
+  readonly partial: readonly string[];
   readonly tests: number;
   readonly warnings: readonly string[];
   readonly suggestions: readonly string[];
@@ -38,7 +40,11 @@ export async function lynis(stack: TestStack): Promise<LynisReport> {
     sh "$folder/usr/sbin/lynis" audit system --quick --no-colors --plugindir "$folder/etc/lynis/plugins" \\
       --logfile "$folder/log" --report-file "$folder/report" >"$folder/out" 2>&1 || { cat "$folder/out" >&2; exit 1; }
     grep -E '^(hardening_index|lynis_tests_done|warning\\[\\]|suggestion\\[\\])=' "$folder/report"
-    sed -n 's/.*Currently having \\([0-9]*\\) points (out of \\([0-9]*\\)).*/points=\\1 of \\2/p' "$folder/log" | tail -n 1`);
+    sed -n 's/.*Currently having \\([0-9]*\\) points (out of \\([0-9]*\\)).*/points=\\1 of \\2/p' "$folder/log" | tail -n 1
+    sed -n -E -e 's/.*Performing test ID ([A-Z0-9-]+).*/test \\1/p' \\
+      -e 's/.*assigned partial number of hardening points \\(([0-9]+) of ([0-9]+)\\).*/\\1 \\2/p' "$folder/log" |
+      awk '$1 == "test" { name = $2; next } { had[name] += $1; of[name] += $2 }
+        END { for (name in of) print "partial=" name " " had[name] "/" of[name] }' | sort`);
   const values = (key: string) =>
     report.split("\n").flatMap((line) => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []));
   const [points, outOf] = (values("points")[0] ?? "").split(" of ").map(Number);
@@ -46,6 +52,7 @@ export async function lynis(stack: TestStack): Promise<LynisReport> {
     index: Number(values("hardening_index")[0]),
     points: points ?? NaN,
     outOf: outOf ?? NaN,
+    partial: values("partial"),
     tests: Number(values("lynis_tests_done")[0]),
     warnings: values("warning[]"),
     // Not of the host: how old this release of Lynis is.
