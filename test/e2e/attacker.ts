@@ -79,7 +79,8 @@ export class Attacker {
   }
 }
 
-// Non-blocking connects in windows of 16384: what is filtered says nothing, so one wait serves a whole window.
+// Non-blocking connects in windows of 16384: what is filtered says nothing, so one wait serves a whole window. It outlasts the
+// kernel's first retransmission (1 s): so many at once lose some on a tunnel, and a port that is open would seem closed.
 const scanner = `
 import errno, json, selectors, socket, sys, time
 address = sys.argv[1]
@@ -93,7 +94,7 @@ for start in range(1, 65536, 16384):
             if one.connect_ex((address, port)) not in (0, errno.EINPROGRESS):
                 raise SystemExit(f"cannot try port {port}")
             waiting.register(one, selectors.EVENT_WRITE, port)
-        end = time.monotonic() + 0.7
+        end = time.monotonic() + 1.5
         while (left := end - time.monotonic()) > 0:
             for key, _ in waiting.select(min(left, 0.1)):
                 if key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:

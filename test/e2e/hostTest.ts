@@ -1,6 +1,9 @@
 import { test } from "node:test";
 import { disturbedStack, sharedStack, type TestStack } from "./stack";
 
+/** One test that takes longer hangs; it is named, and its file goes on. */
+const DEADLINE_MS = 10 * 60_000;
+
 let shared: Promise<TestStack> | undefined;
 let disturbed: Promise<TestStack> | undefined;
 
@@ -20,7 +23,7 @@ export function stackTest(
   make: () => Promise<TestStack>,
   body: (stack: TestStack) => Promise<void>,
 ): void {
-  void test(name, async () => {
+  void test(name, { timeout: DEADLINE_MS }, async () => {
     const stack = await make();
     try {
       await body(stack);

@@ -190,6 +190,8 @@ export class TestStack {
       "StrictHostKeyChecking=yes",
       "BatchMode=yes",
       "IdentitiesOnly=yes",
+      // A host that rebooted, or lost its power, may never say so to a connection that only listens.
+      ...["ServerAliveInterval=15", "ServerAliveCountMax=4"],
     ];
     return [
       ...["-p", port, "-i", options.key ?? operatorKey],

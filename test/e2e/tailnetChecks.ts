@@ -41,6 +41,15 @@ export async function findings(sender: Sender): Promise<string[]> {
     .sort();
 }
 
+/** Every row passes, as soon as Tailscale has no complaint left: it takes one back some seconds after its cause. */
+export async function passes(sender: Sender): Promise<void> {
+  let found: readonly string[] = [];
+  const clean = async () => (found = await findings(sender)).length === 0;
+  await until("every row passes", 60, clean).catch(() => {
+    assert.deepEqual(found, []);
+  });
+}
+
 /** The tailnet's line of `monoclaw-status`. */
 export async function line({ stack }: Sender): Promise<string> {
   return /^[ !] tailnet +(.*)$/m.exec((await stack.tryRoot("monoclaw-status")).stdout)?.[1] ?? "";
@@ -73,7 +82,7 @@ export function same(now: readonly string[], before: readonly string[]): void {
 
 /** The dashboard opens for the peer, as soon as the two have found each other. */
 export async function opens(peer: Attacker): Promise<void> {
-  await until(`${url} answers the peer`, 30, async () => (await status(peer, url)) === "200");
+  await until(`${url} answers the peer`, 60, async () => (await status(peer, url)) === "200");
 }
 
 /** The HTTP status that the peer gets, `000` for no connection. */

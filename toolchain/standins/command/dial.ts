@@ -10,6 +10,8 @@ import type { Connection } from "./connection";
 const FIRST_WAIT = 100;
 const WAIT_FACTOR = 1.5;
 const LONGEST_WAIT = 5_000;
+// Go's net.Dialer, which the official plugin dials with: a host that was rebooted under a command is noticed.
+const KEEP_ALIVE = 15_000;
 
 /**
  * Connects and logs in, dialling again after a failure until the limit is reached.
@@ -119,7 +121,7 @@ async function dialOnce(connection: Connection, address: string, config: Connect
 function openSocket(address: string, port: number, timeoutSeconds: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const where = `dial tcp ${address.includes(":") ? `[${address}]` : address}:${String(port)}`;
-    const socket = connect({ host: address, port, noDelay: true });
+    const socket = connect({ host: address, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE });
     const timer =
       timeoutSeconds > 0
         ? setTimeout(() => socket.destroy(new Error("i/o timeout")), timeoutSeconds * 1000)
