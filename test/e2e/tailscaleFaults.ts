@@ -10,6 +10,7 @@ import {
   served,
   standing,
   opens,
+  passes,
   url,
   type TailTest,
 } from "./tailnetChecks";
