@@ -17,8 +17,8 @@ export interface LynisReport {
 
 /**
  * Runs the distribution's Lynis on the host from a folder that is removed again. It skips what says nothing of the host's
- * settings: PKGS-7392 (which updates came out today), CRYP-7902 (the distribution's CA certificates, half of the time), and
- * the kernel settings that this host can't change because they are the machine's that it is a container of.
+ * settings: PKGS-7392 (which updates came out today), PKGS-7388 (the names of apt's mirrors, which are the lab's), CRYP-7902 (the
+ * distribution's CA certificates, half of the time), and the kernel settings that this host can't change because they are the machine's that it is a container of.
  */
 export async function lynis(stack: TestStack): Promise<LynisReport> {
   const report = await stack.root(`set -euo pipefail
@@ -31,7 +31,7 @@ export async function lynis(stack: TestStack): Promise<LynisReport> {
     cd usr/share/lynis # Lynis takes its files from the folder that it starts in, where it isn't installed
     cp "$folder/etc/lynis/default.prf" .
     {
-      printf 'skip-test=%s\\n' PKGS-7392 CRYP-7902
+      printf 'skip-test=%s\\n' PKGS-7388 PKGS-7392 CRYP-7902
       while IFS=';' read -r _ key _; do
         file=/proc/sys/\${key//.//}
         [[ ! -e $file || -w $file ]] || printf 'skip-test=KRNL-6000:%s\\n' "$key"
