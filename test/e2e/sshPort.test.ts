@@ -75,7 +75,7 @@ disturbingTest(
       assert.match(all, /^.*\+ Port 2222$/m);
       assert.match(all, /^.*\+.*ufw denies all that comes in but 2222\/tcp and 22022\/tcp/m);
       const told = await blockedUp(stack);
-      assert.match(told, /nobody came in by the new port in time, so layer ssh was put back/);
+      assert.match(told, /nobody came in by the new way in time, so layer ssh was put back/);
       assert.match(
         told,
         /open it there and run pulumi up again. To go back instead: pulumi config set monoclaw:sshPort/,
