@@ -72,6 +72,22 @@ export function faultTests(tailTest: TailTest): void {
     await opens(peer);
   });
 
+  tailTest(
+    "Tailscale, other tags: they come with a new key, and the device stays; back again, too",
+    async (sender, peer) => {
+      const [device] = await devices(place.hostname);
+      for (const tags of [["tag:monoclaw", "tag:other"], ["tag:monoclaw"]]) {
+        const moved = await sender.tailnet(await authKey(tags), { ...place, tags });
+        assert.equal(moved.exitCode, 0, moved.all);
+        assert.equal((await sender.facts())["tags"], tags.join(","));
+        const [kept, ...more] = await devices(place.hostname);
+        assert.deepEqual([kept?.id, [...(kept?.tags ?? [])].sort(), more.length], [device?.id, tags, 0]);
+        applied(await sender.tailnet("unused", { ...place, tags }), "tailnet: unchanged");
+      }
+      await opens(peer);
+    },
+  );
+
   tailTest("Tailscale: HTTPS where the tailnet has no certificates is refused, with the way out", async (sender) => {
     failed(await sender.dashboard({ ...place, https: true }), /gives out no certificates.*tailnet\.https false/s);
     assert.equal((await sender.facts())["serve"], served);

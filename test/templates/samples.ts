@@ -46,6 +46,7 @@ export const sampleArchive = {
 /** A place on a tailnet. */
 export const sampleTailnet = {
   hostname: "gateway",
+  tags: ["tag:monoclaw"],
   loginServer: undefined,
   https: true,
   newKey: "pulumi up --replace 'URN'",
