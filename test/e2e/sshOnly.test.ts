@@ -81,8 +81,8 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
       assert.match(all, /^.*\+.*ufw denies all that comes in but 22022\/tcp from the tailnet and 22022\/tcp/m);
       const failing = stack.failingUp("--skip-preview");
       failing.catch(() => undefined); // awaited below, but the wait may fail first
-      const journal = "/var/lib/monoclaw/journal/firewall/pending";
-      await until("the change waits", 240, async () => (await stack.tryRoot(`test -e ${journal}`)).exitCode === 0);
+      const waits = "test -e /var/lib/monoclaw/journal/firewall/pending && pgrep -f 'receiver.sh await firewall'";
+      await until("the change waits", 240, async () => (await stack.tryRoot(waits)).exitCode === 0);
       assert.equal((await ways()).ufw, both.ufw);
       await stack.root("systemctl start monoclaw-revert-firewall.service");
       const told = await failing;
@@ -140,6 +140,12 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
         await stack.up("--skip-preview");
         assert.deepEqual(await ways(), { ...both, expected: `${String(port)},${over}` });
         configure({});
+        // The host has had this firewall before, and an old envelope is refused: it tells what to run.
+        assert.match(
+          await stack.failingUp("--skip-preview"),
+          /run: pulumi config set monoclaw:generation 2, then pulumi up/,
+        );
+        stack.configure({ "monoclaw:generation": 2 });
         await stack.up("--skip-preview");
         assert.deepEqual(await ways(), { ufw: `${String(port)}/tcp`, expected: String(port), cloud: String(port) });
         assert.equal((await stack.ssh("true")).exitCode, 0);
