@@ -3,6 +3,7 @@ import { Host } from "./components/host";
 import { Tailnet } from "./components/tailnet";
 import type { Settings } from "./lib/config";
 import { readSettings } from "./lib/stackConfig";
+import { memberOf } from "./lib/tailnetPolicy";
 import { npmRegistry } from "./lib/registry";
 
 /** The program: gives back the stack's outputs. */
@@ -44,19 +45,24 @@ export = async (): Promise<Record<string, unknown>> => {
 
 /** The tailnet whose policy this stack owns, if it owns one. */
 async function ownTailnet({ hosts }: Settings): Promise<Tailnet | undefined> {
-  const members = [...hosts.values()].map(({ tailnet }) => tailnet).filter(({ enabled }) => enabled);
-  const [first] = members;
-  return first?.acl === "manage" ? Tailnet.make("tailnet", { members, overwriteAcl: first.overwriteAcl }) : undefined;
+  const members = [...hosts.values()].filter(({ tailnet }) => tailnet.enabled);
+  const first = members[0]?.tailnet;
+  return first?.acl === "manage"
+    ? Tailnet.make("tailnet", { members: members.map(memberOf), overwriteAcl: first.overwriteAcl })
+    : undefined;
 }
 
 /** An output with what `pulumi destroy` leaves, of which it says nothing itself: machines that were there before the stack. */
 function leftovers({ hosts }: Settings): { staysAfterDestroy?: Record<string, string> } {
-  const lines = [...hosts].flatMap(([name, { machine }]): [string, string][] =>
+  const lines = [...hosts].flatMap(([name, { machine, tailnet }]): [string, string][] =>
     machine.target === "existing"
       ? [
           [
             name,
-            `${machine.existing.address} stays hardened and running, and obeys nobody: docs/existing.md#taking-it-down`,
+            `${machine.existing.address} stays hardened and running, and obeys nobody: docs/existing.md#taking-it-down` +
+              (tailnet.sshOnly || tailnet.previousSshOnly === true
+                ? ". SSH comes in over the tailnet alone, which destroy takes it off: first go back to public SSH, docs/tailnet.md"
+                : ""),
           ],
         ]
       : [],

@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSettings } from "../lib/config";
+import { portsBy, type SshWay, sshWays, wayWord } from "../lib/sshWays";
 import { ExistingHost } from "./existingHost";
 import { GatewayToken } from "./gatewayToken";
-import { Confirmation, FirstContact, Layer, Leave, type Target } from "./layer";
+import { Confirmation, type Endpoint, FirstContact, Layer, Leave, type Target } from "./layer";
 import { fail2banScript } from "./layers/fail2ban";
 import { auditScript } from "./layers/audit";
 import { firewallScript } from "./layers/firewall";
@@ -56,6 +57,7 @@ export class Host extends pulumi.ComponentResource {
     const { primaryUser, sshPort, previousSshPort, authorizedKeys } = args.settings;
     const { limits, fail2ban, updates, kernel, tailnet } = args.settings;
     const sshPorts = previousSshPort === undefined ? [sshPort] : [sshPort, previousSshPort];
+    const ways = sshWays(args.settings);
     const trust = new Trust(`${name}-trust`, parent);
     const token = new GatewayToken(`${name}-gateway`, parent);
 
@@ -67,12 +69,20 @@ export class Host extends pulumi.ComponentResource {
     const machine: Machine =
       args.settings.machine.target === "existing"
         ? new ExistingHost(name, { existing: args.settings.machine.existing, bootstrap }, parent)
-        : new Vps(name, { server: args.settings.machine.server, sshPorts, trust, bootstrap }, parent);
+        : new Vps(
+            name,
+            { server: args.settings.machine.server, publicPorts: portsBy("public", ways), trust, bootstrap },
+            parent,
+          );
 
+    const endpoint = ({ reach, port }: SshWay): Endpoint => ({
+      host: reach === "public" ? machine.address : (tailnet.address ?? name),
+      port,
+    });
     const target: Target = {
-      address: machine.address,
-      port: previousSshPort ?? sshPort,
-      newPort: sshPort,
+      now: endpoint(ways.now),
+      next: endpoint(ways.next),
+      moves: wayWord(ways.now) !== wayWord(ways.next),
       user: primaryUser,
       privateKey: trust.deployPrivateKey,
       hostKey: machine.hostKey,
@@ -85,7 +95,11 @@ export class Host extends pulumi.ComponentResource {
       parent: this,
       ...(machine.deletedWith === undefined ? {} : { deletedWith: machine.deletedWith }),
     };
-    const contact = new FirstContact(`${name}-contact`, { target }, onServer);
+    const contact = new FirstContact(
+      `${name}-contact`,
+      { target, at: endpoint({ reach: "public", port: sshPort }) },
+      onServer,
+    );
     const known: Target = { ...target, hostKey: contact.hostKey };
     const layers: Layer[] = [];
     const layer = (
@@ -106,7 +120,8 @@ export class Host extends pulumi.ComponentResource {
       new Confirmation(
         `${name}-${confirmed.layer}`,
         { target: known, layer: confirmed.layer, digest: confirmed.digest },
-        { ...onServer, dependsOn: [...dependsOn] },
+        // Over the tailnet nobody comes in whom its policy doesn't let.
+        { ...onServer, dependsOn: [...dependsOn, ...(args.tailnet === undefined ? [] : [args.tailnet.policy])] },
       );
 
     const receiver = layer("receiver", receiverScript(), []);
@@ -118,8 +133,8 @@ export class Host extends pulumi.ComponentResource {
     const packages = layer("packages", packagesScript(), [receiver]);
     // After the packages: both must be confirmed in time, and a slow mirror must not eat that time up.
     const ssh = layer("ssh", sshScript({ primaryUser, sshPorts }), [packages]);
-    const firewall = layer("firewall", firewallScript({ sshPorts }), [packages]);
-    // A new port is open only when both have it.
+    const firewall = layer("firewall", firewallScript(ways), [packages]);
+    // A new way in is open only when both have it.
     const confirmations = [confirm(ssh, [ssh, firewall]), confirm(firewall, [ssh, firewall])];
     // What else knows the ports comes after: a host that puts a new port back has nothing to take back then.
     layer("fail2ban", fail2banScript({ sshPorts, ...fail2ban }), [packages, ...confirmations]);
@@ -132,7 +147,7 @@ export class Host extends pulumi.ComponentResource {
       pulumi.all([rotateToken, trust.deployPublicKey, membership?.host]).apply(([command, deployPublicKey, place]) =>
         managementScript({
           ...{ primaryUser, authorizedKeys, deployPublicKey },
-          ...{ sshPorts, limits, fail2ban, updates, kernel, rotateToken: command },
+          ...{ sshPorts, open: ways.open, limits, fail2ban, updates, kernel, rotateToken: command },
           tailnet: place === undefined ? undefined : { ...place, archive: tailnet.archive },
         }),
       ),
@@ -161,7 +176,11 @@ export class Host extends pulumi.ComponentResource {
       const [tag = ""] = tailnet.tags;
       const device = removal(`${name}-tailnet-device`, { origin, tag, machineId: machine.machineId }, parent);
       // What comes last goes first: a host whose device is gone can't log out.
-      new Leave(`${name}-tailnet`, { target: known }, { parent: this, dependsOn: [device] });
+      new Leave(
+        `${name}-tailnet`,
+        { target: known, overTailnet: ways.now.reach === "tailnet" },
+        { parent: this, dependsOn: [device] },
+      );
       return origin;
     };
     const served = membership === undefined ? undefined : serve(membership);
@@ -180,8 +199,9 @@ export class Host extends pulumi.ComponentResource {
     const audit = layer("audit", pulumi.all(digests).apply(auditScript), [...layers, ...confirmations]);
 
     this.address = machine.address;
-    this.sshCommand = pulumi.interpolate`ssh -p ${sshPort} ${primaryUser}@${machine.address}`;
-    this.knownHosts = pulumi.interpolate`[${machine.address}]:${sshPort} ${contact.hostKey}`;
+    const { next } = target;
+    this.sshCommand = pulumi.interpolate`ssh -p ${next.port} ${primaryUser}@${next.host}`;
+    this.knownHosts = pulumi.interpolate`[${next.host}]:${next.port} ${contact.hostKey}`;
     this.gatewayToken = token.token;
     this.rotateToken = rotateToken;
     this.dashboardUrl =

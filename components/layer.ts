@@ -3,14 +3,22 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ExistingSettings } from "../lib/config";
 import { digest, message, sign } from "../lib/envelope";
 
+/** Where sshd is reached. */
+export interface Endpoint {
+  /** IP address or DNS name. */
+  readonly host: pulumi.Input<string>;
+  /** TCP port. */
+  readonly port: number;
+}
+
 /** A host as its layers see it: how to reach it, and what makes it obey. */
 export interface Target {
-  /** Address of the host. */
-  readonly address: pulumi.Input<string>;
-  /** Port of sshd that is open now: during a change of port the previous one. */
-  readonly port: number;
-  /** Port of sshd that is to be open at the end; a confirmation comes in here. */
-  readonly newPort: number;
+  /** The way in that is open now: during a change the previous one. */
+  readonly now: Endpoint;
+  /** The way in that is to be open at the end; a confirmation comes in here. */
+  readonly next: Endpoint;
+  /** True if the two differ. */
+  readonly moves: boolean;
   /** The primary user. */
   readonly user: string;
   /** Private half of the deploy key. */
@@ -45,8 +53,8 @@ export interface LayerArgs {
 const dialErrorLimit = 3;
 /** Seconds for one attempt to connect. */
 const perDialTimeout = 10;
-/** Attempts to get in by a new port, while the host may be applying the change again: 11 s if it refuses, 2 min if it is silent. */
-const newPortDialErrorLimit = 10;
+/** Attempts to get in by a new way, while the host may be applying the change again: 11 s if it refuses, 2 min if it is silent. */
+const newWayDialErrorLimit = 10;
 /** Attempts while a new server boots; they come 5 s apart. */
 const bootDialErrorLimit = 60;
 
@@ -77,7 +85,7 @@ export class Layer extends pulumi.ComponentResource {
     const apply = new command.remote.Command(
       `${name}-apply`,
       {
-        connection: connection(target, target.port, dialErrorLimit),
+        connection: connection(target, target.now, dialErrorLimit),
         create: "apply",
         stdin: pulumi.all([text, signature]).apply(([signed, proof]) => signed + proof),
         triggers: [target.machineId],
@@ -94,8 +102,8 @@ export class Layer extends pulumi.ComponentResource {
 /**
  * Comes back over a new connection to keep what a layer changed: without it the host puts the change back by itself.
  *
- * While the port changes, a second command comes in by the old port and waits for the first. If nobody gets in by the new
- * port it fails too, with the ways out; so the next `pulumi up` runs both, and this one makes the host try the change again.
+ * While the way in changes, a second command comes in by the old one and waits for the first. If nobody gets in by the new
+ * one it fails too, with the ways out; so the next `pulumi up` runs both, and this one makes the host try the change again.
  */
 export class Confirmation extends pulumi.ComponentResource {
   constructor(
@@ -104,12 +112,11 @@ export class Confirmation extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("monoclaw:index:Confirmation", name, {}, opts);
-    const changesPort = target.port !== target.newPort;
-    const run = (word: "confirm" | "await", port: number, limit: number) =>
+    const run = (word: "confirm" | "await", way: Endpoint, limit: number) =>
       new command.remote.Command(
         `${name}-${word}`,
         {
-          connection: connection(target, port, limit),
+          connection: connection(target, way, limit),
           create: pulumi.interpolate`${word} ${layer} ${awaited}`,
           triggers: [target.machineId],
           addPreviousOutputInEnv: false,
@@ -117,9 +124,9 @@ export class Confirmation extends pulumi.ComponentResource {
         { parent: this },
       );
     // In this order: with `--parallel 1` the one that waits must come last.
-    run("confirm", target.newPort, changesPort ? newPortDialErrorLimit : dialErrorLimit);
-    if (changesPort) {
-      run("await", target.port, dialErrorLimit);
+    run("confirm", target.next, target.moves ? newWayDialErrorLimit : dialErrorLimit);
+    if (target.moves) {
+      run("await", target.now, dialErrorLimit);
     }
     this.registerOutputs();
   }
@@ -130,13 +137,18 @@ export class Confirmation extends pulumi.ComponentResource {
  * left behind. Unlike a layer it isn't `deletedWith` the server, for it must run while that is still there.
  */
 export class Leave extends pulumi.ComponentResource {
-  constructor(name: string, { target }: { readonly target: Target }, opts?: pulumi.ComponentResourceOptions) {
+  /** @param args.overTailnet - the host is reached over the tailnet, so the connection goes with the host's place there */
+  constructor(
+    name: string,
+    { target, overTailnet }: { readonly target: Target; readonly overTailnet: boolean },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("monoclaw:index:Leave", name, {}, opts);
     new command.remote.Command(
       `${name}-leave`,
       {
-        connection: connection(target, target.port, dialErrorLimit),
-        delete: "leave",
+        connection: connection(target, target.now, dialErrorLimit),
+        delete: overTailnet ? "leave-soon" : "leave",
         triggers: [target.machineId],
         addPreviousOutputInEnv: false,
       },
@@ -192,12 +204,17 @@ export class FirstContact extends pulumi.ComponentResource {
   /** The host's own public key: type and key, one line. */
   readonly hostKey: pulumi.Output<string>;
 
-  constructor(name: string, args: { readonly target: Target }, opts?: pulumi.ComponentResourceOptions) {
+  /** @param args.at - where sshd of a new host is reached, which is on no tailnet yet */
+  constructor(
+    name: string,
+    args: { readonly target: Target; readonly at: Endpoint },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("monoclaw:index:FirstContact", name, {}, opts);
     const contact = new command.remote.Command(
       `${name}-key`,
       {
-        connection: connection(args.target, args.target.newPort, bootDialErrorLimit),
+        connection: connection(args.target, args.at, bootDialErrorLimit),
         create: "first-contact",
         triggers: [args.target.machineId],
         addPreviousOutputInEnv: false,
@@ -224,9 +241,13 @@ const asRoot = "bash -s";
 const bySudo = `sudo -n true && exec sudo -n bash -s; echo 'error: this account has no sudo without a password' >&2; exit 1`;
 
 /** The connection's keys one by one: an unexpected key would be printed with the private key beside it. */
-function connection(target: Target, port: number, limit: number): command.types.input.remote.ConnectionArgs {
+function connection(
+  target: Target,
+  { host, port }: Endpoint,
+  limit: number,
+): command.types.input.remote.ConnectionArgs {
   return {
-    host: target.address,
+    host,
     port,
     user: target.user,
     privateKey: target.privateKey,

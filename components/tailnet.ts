@@ -127,7 +127,7 @@ export function join(
     { ...opts, dependsOn: policy === undefined ? [] : [policy] },
   );
   const place = key.urn.apply((urn) => ({
-    ...{ hostname: host, https, loginServer },
+    ...{ hostname: host, tags, https, loginServer },
     newKey: `pulumi up --replace '${urn}'`,
   }));
   return { authKey: pulumi.secret(key.key), host: place };

@@ -8,8 +8,8 @@ import type { Trust } from "./trust";
 /** What a server at Hetzner Cloud is made of. */
 export interface VpsArgs {
   readonly server: ServerSettings;
-  /** TCP ports that the cloud's firewall lets in; nothing else comes in. */
-  readonly sshPorts: readonly number[];
+  /** TCP ports that the cloud's firewall lets in; nothing else comes in. Without one it is closed. */
+  readonly publicPorts: readonly number[];
   /** Its deploy key is attached at Hetzner: without one, Hetzner would make up a root password and mail it. */
   readonly trust: Trust;
   /** What the server is told at its first boot. Read once, at creation. */
@@ -39,7 +39,7 @@ export class Vps extends pulumi.ComponentResource implements Machine {
       {
         name: label,
         labels,
-        rules: args.sshPorts.map((port) => ({
+        rules: args.publicPorts.map((port) => ({
           direction: "in",
           protocol: "tcp",
           port: String(port),

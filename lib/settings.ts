@@ -88,6 +88,12 @@ export interface TailnetSettings {
   readonly overwriteAcl: boolean;
   /** Serve the dashboard by HTTPS, with a certificate from Tailscale's service; else by HTTP within WireGuard. */
   readonly https: boolean;
+  /** True: SSH comes in over the tailnet alone, and no port is open to the Internet. */
+  readonly sshOnly: boolean;
+  /** `sshOnly` before a change of it; both ways are open as long as it is set. */
+  readonly previousSshOnly: boolean | undefined;
+  /** Where this machine reaches the host on the tailnet: IP address or DNS name. `undefined`: the host's own name there. */
+  readonly address: string | undefined;
   /** URL of the control server; `undefined`: Tailscale's own. */
   readonly loginServer: string | undefined;
   /** Where the host gets Tailscale. */

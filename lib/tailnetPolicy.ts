@@ -1,20 +1,34 @@
 import { createHash } from "node:crypto";
 import { canonicalHujson } from "./hujson";
 import { lineDiff } from "./lineDiff";
-import type { TailnetSettings } from "./settings";
+import type { HostSettings, TailnetSettings } from "./settings";
+import { portsBy, sshWays } from "./sshWays";
 
 /** What the policy takes from a host's settings. */
-export type Member = Pick<TailnetSettings, "tags" | "users" | "https">;
+export interface Member extends Pick<TailnetSettings, "tags" | "users" | "https"> {
+  /** TCP ports of sshd that are open to the tailnet, if any. */
+  readonly sshPorts: readonly number[];
+}
+
+/** What the policy takes from this host. */
+export function memberOf(host: HostSettings): Member {
+  return { ...host.tailnet, sshPorts: portsBy("tailnet", sshWays(host)) };
+}
 
 /** The first line of a policy that a stack wrote: whose it is, and what it was then. */
 const marker = /^\/\/ monoclaw stack=(\S+) sha256=([0-9a-f]{64})[ \t]*\n/m;
-/** What nobody on the tailnet gets: sshd stays on its public port, and the gateway on loopback. */
+/** What nobody on the tailnet gets, unless it is granted: the gateway stays on loopback, and sshd on its port. */
 const closedPorts = [22, 80, 443, 18789];
 const roles = ["autogroup:owner", "autogroup:admin"];
 
 /** TCP port on which a host serves its dashboard to the tailnet. */
 export function dashboardPort({ https }: Pick<TailnetSettings, "https">): 443 | 80 {
   return https ? 443 : 80;
+}
+
+/** What its users may reach of a host: the dashboard, and SSH where that comes in over the tailnet. */
+function openPorts(member: Member): number[] {
+  return [dashboardPort(member), ...member.sshPorts];
 }
 
 /** The policy file of a tailnet, in HuJSON: the users reach their hosts' dashboards, and nobody reaches anything else. */
@@ -25,17 +39,18 @@ export function policyText(stack: string, members: readonly Member[]): string {
       json({
         src: member.users,
         dst: member.tags.slice(0, 1),
-        ip: [`tcp:${String(dashboardPort(member))}`],
+        ip: openPorts(member).map((port) => `tcp:${String(port)}`),
       }),
     ),
   );
+  const ssh = members.some(({ sshPorts }) => sshPorts.length > 0);
   const text = `// The Pulumi stack ${stack} of monoclaw made this: set its monoclaw:tailnet, for what is changed here stops its next pulumi up.
 {
   // The stack's auth keys give these tags to its hosts.
   "tagOwners": {
 ${tags.map((tag) => `    ${json(tag)}: ${json(roles)},`).join("\n")}
   },
-  // Who may open the dashboard. Nobody may do anything else.
+  // ${ssh ? "Who may open the dashboard and connect to sshd" : "Who may open the dashboard"}. Nobody may do anything else.
   "grants": [
 ${grants.map((grant) => `    ${grant},`).join("\n")}
   ],
@@ -52,18 +67,16 @@ ${tests(members, tags)
 
 /** For each login what it reaches of each tag, and that the hosts reach nothing. Tailscale tests no roles and no groups. */
 function tests(members: readonly Member[], tags: readonly string[]): object[] {
+  const ports = unique([...closedPorts, ...members.flatMap(({ sshPorts }) => sshPorts)]);
+  const addresses = tags.flatMap((tag) => ports.map((port) => `${tag}:${String(port)}`));
   const logins = unique(members.flatMap(({ users }) => users)).filter((user) => !/^(autogroup|group):/.test(user));
   const entries = logins.map((src) => {
     const open = members
       .filter(({ users }) => users.includes(src))
-      .map((member) => `${member.tags[0] ?? ""}:${String(dashboardPort(member))}`);
-    return { src, accept: unique(open), deny: addresses(tags).filter((address) => !open.includes(address)) };
+      .flatMap((member) => openPorts(member).map((port) => `${member.tags[0] ?? ""}:${String(port)}`));
+    return { src, accept: unique(open), deny: addresses.filter((address) => !open.includes(address)) };
   });
-  return [...entries, ...tags.map((src) => ({ src, deny: addresses(tags) }))];
-}
-
-function addresses(tags: readonly string[]): string[] {
-  return tags.flatMap((tag) => closedPorts.map((port) => `${tag}:${String(port)}`));
+  return [...entries, ...tags.map((src) => ({ src, deny: addresses }))];
 }
 
 /** The policy in force, as the provider's `getAcl` reads it. */

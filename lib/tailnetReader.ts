@@ -1,9 +1,11 @@
 import * as fs from "node:fs";
+import { isIP } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { type ConfigReader, pathOf, setFix } from "./configReader";
 import type { Group } from "./hostReader";
 import type { HostSettings, TailnetSettings, TailscaleArchive } from "./settings";
+import { portsBy, sshWays } from "./sshWays";
 
 /** The keys of the group `tailnet`. */
 export const tailnetKeys = [
@@ -13,6 +15,9 @@ export const tailnetKeys = [
   "acl",
   "overwriteAcl",
   "https",
+  "sshOnly",
+  "previousSshOnly",
+  "address",
   "loginServer",
   "archive",
 ] as const;
@@ -60,9 +65,43 @@ export function readTailnet(reader: ConfigReader, keys: Group, credentials: stri
     acl: reader.choice(keys.at("acl"), keys.of("acl"), ["manage", "leave"]),
     overwriteAcl: reader.boolean(keys.at("overwriteAcl"), keys.of("overwriteAcl"), false),
     https,
+    ...readSsh(reader, keys, enabled),
     loginServer,
     archive: archive(reader, keys.at("archive"), keys.of("archive")),
   };
+}
+
+/** Which ways in SSH has. */
+function readSsh(
+  reader: ConfigReader,
+  keys: Group,
+  enabled: boolean,
+): Pick<TailnetSettings, "sshOnly" | "previousSshOnly" | "address"> {
+  const rm = (key: string) => `pulumi config rm --path ${pathOf(keys.at(key))}`;
+  const sshOnly = reader.boolean(keys.at("sshOnly"), keys.of("sshOnly"), false);
+  const given = keys.of("previousSshOnly");
+  const previousSshOnly = given === undefined ? undefined : reader.boolean(keys.at("previousSshOnly"), given, false);
+  if (previousSshOnly === sshOnly) {
+    const reason = "is the same as sshOnly; it is only for the time of a change";
+    reader.wrong(keys.at("previousSshOnly"), given, reason, rm("previousSshOnly"));
+  }
+  for (const [key, value] of Object.entries({ sshOnly, previousSshOnly })) {
+    if (value === true && !enabled) {
+      const reason = "needs the tailnet, and that is not enabled: nobody could log in. First go back to public SSH";
+      reader.wrong(keys.at(key), value, reason, setFix(keys.at("enabled"), "true"));
+    }
+  }
+  const address = keys.of("address");
+  if (address !== undefined && !isAddress(address)) {
+    const reason = "must be an IP address or a DNS name, by which this machine reaches the host on the tailnet";
+    reader.wrong(keys.at("address"), address, reason, rm("address"));
+    return { sshOnly, previousSshOnly, address: undefined };
+  }
+  return { sshOnly, previousSshOnly, address };
+}
+
+function isAddress(value: unknown): value is string {
+  return typeof value === "string" && (isIP(value) !== 0 || /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(value));
 }
 
 function credentialsFix(enabled: string): string {
@@ -77,7 +116,8 @@ function credentialsFix(enabled: string): string {
 export function checkTailnets(reader: ConfigReader, hosts: ReadonlyMap<string, HostSettings>): void {
   const members = [...hosts].filter(([, { tailnet }]) => tailnet.enabled);
   const [first] = members;
-  for (const [name, { tailnet }] of members) {
+  for (const [name, host] of members) {
+    const { tailnet } = host;
     for (const key of ["acl", "overwriteAcl"] as const) {
       if (first !== undefined && tailnet[key] !== first[1].tailnet[key]) {
         const reason = `differs from host ${first[0]}'s, but a tailnet has one policy: set it for the whole stack`;
@@ -86,9 +126,9 @@ export function checkTailnets(reader: ConfigReader, hosts: ReadonlyMap<string, H
       }
     }
     const twin = members.find(([, other]) => other.tailnet.tags[0] === tailnet.tags[0]);
-    if (twin !== undefined && grantOf(twin[1].tailnet) !== grantOf(tailnet)) {
+    if (twin !== undefined && grantOf(twin[1]) !== grantOf(host)) {
       const reason =
-        `host ${twin[0]} has the same first tag but other users or https, and the policy's grant is for the tag: ` +
+        `host ${twin[0]} has the same first tag but other users, https or ways for SSH, and the policy's grant is for the tag: ` +
         "give this host a tag of its own";
       const place = `hosts.${name}.tailnet.tags[0]`;
       reader.wrong(place, tailnet.tags[0], reason, setFix(place, `tag:${name}`));
@@ -96,8 +136,9 @@ export function checkTailnets(reader: ConfigReader, hosts: ReadonlyMap<string, H
   }
 }
 
-function grantOf({ users, https }: TailnetSettings): string {
-  return JSON.stringify([[...users].sort(), https]);
+function grantOf(host: HostSettings): string {
+  const { users, https } = host.tailnet;
+  return JSON.stringify([[...users].sort(), https, portsBy("tailnet", sshWays(host))]);
 }
 
 /** A list of names, each once; not empty. */

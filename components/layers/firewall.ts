@@ -1,14 +1,15 @@
 import { render } from "../../lib/render";
 import { quote, quoteAll } from "../../lib/shell";
+import { type SshWay, wayWord } from "../../lib/sshWays";
 import { confirmSeconds } from "./confirm";
 import { hostFile } from "./files";
 
-/** Script of the firewall layer (document: Firewall). `sshPorts` are the TCP ports that stay open. */
-export function firewallScript({ sshPorts }: { readonly sshPorts: readonly number[] }): string {
-  const ports = sshPorts.map(String);
+/** Script of the firewall layer (document: Firewall). `open` are sshd's ways in, and all that stays open. */
+export function firewallScript({ open }: { readonly open: readonly SshWay[] }): string {
+  const told = open.map(({ reach, port }) => `${String(port)}/tcp${reach === "tailnet" ? " from the tailnet" : ""}`);
   return render("layers/firewall.sh", {
-    ports: quoteAll(ports),
-    summary: quote(`ufw denies all that comes in but ${ports.map((port) => `${port}/tcp`).join(" and ")}`),
+    ways: quoteAll(open.map(wayWord)),
+    summary: quote(`ufw denies all that comes in but ${told.join(" and ")}`),
     confirmSeconds,
     firewallLib: hostFile("usr/local/vps-scripts/firewall.sh"),
     metadataRules: hostFile("etc/monoclaw/metadata.nft"),

@@ -3,6 +3,7 @@ import type { Fail2banSettings, KernelMode, LimitSettings, TailscaleArchive, Upd
 import { openClawPackages } from "../../lib/openclawPackages";
 import { readTemplate, render, templateNames } from "../../lib/render";
 import { hereDocument } from "../../lib/shell";
+import { type SshWay, wayWord } from "../../lib/sshWays";
 import { ignoredAddresses } from "./fail2ban";
 import { hostFile } from "./files";
 import { expectedKernel } from "./kernel";
@@ -34,6 +35,8 @@ function auditScripts(): string[] {
 export interface ManagementArgs extends UsersArgs {
   /** TCP ports that sshd listens on. */
   readonly sshPorts: readonly number[];
+  /** The ways that the firewall lets SSH in by. */
+  readonly open: readonly SshWay[];
   readonly limits: LimitSettings;
   readonly fail2ban: Fail2banSettings;
   readonly updates: UpdateSettings;
@@ -46,10 +49,11 @@ export interface ManagementArgs extends UsersArgs {
 
 /** Script of the management layer (document: Restricted Sudo, Security Audit). */
 export function managementScript(args: ManagementArgs): string {
-  const { primaryUser, sshPorts, limits, fail2ban, updates, kernel, rotateToken } = args;
+  const { primaryUser, sshPorts, open, limits, fail2ban, updates, kernel, rotateToken } = args;
   const expected = {
     primaryUser,
     sshPorts: sshPorts.join(","),
+    sshWays: open.map(wayWord).join(","),
     memoryMax: bytes(limits.memoryMax),
     tasksMax: limits.tasksMax,
     maxretry: fail2ban.maxretry,

@@ -9,6 +9,8 @@ import { hostFile } from "./files";
 export interface TailnetHost {
   /** The name that it asks for; its MagicDNS name may differ if another device has it. */
   readonly hostname: string;
+  /** The tags that its auth key gives it. */
+  readonly tags: readonly string[];
   /** URL of the control server; `undefined`: Tailscale's own. */
   readonly loginServer: string | undefined;
   /** True: HTTPS on port 443, with a certificate from Tailscale's service. False: HTTP on port 80, within WireGuard. */
@@ -61,6 +63,7 @@ export function tailnetScript({ authKey, ...host }: TailnetHost & { readonly aut
   return render("layers/tailnet.sh", {
     authKey: quote(authKey),
     hostname: quote(host.hostname),
+    tags: quote([...host.tags].sort().join(",")),
     loginServer: quote(controlServer(host)),
     newKey: quote(host.newKey),
   });

@@ -5,10 +5,9 @@ put 755 root:root /usr/local/vps-scripts/firewall.sh {{{firewallLib}}}
 commit
 # shellcheck source=templates/host/usr/local/vps-scripts/firewall.sh
 source /usr/local/vps-scripts/firewall.sh
-ports=({{{ports}}})
+ways=({{{ways}}})
 
-# The rules, as `ufw show added` prints them.
-wanted=$(printf 'ufw allow %s/tcp\n' "${ports[@]}" | sort)
+wanted=$(ufw_rules "${ways[@]}")
 
 # rules: the rules that ufw has.
 rules() {
@@ -61,15 +60,15 @@ enable ufw.service
 
 # in_kernel: the kernel has just these rules, too.
 in_kernel() {
-  [[ -z $(differing_rules iptables "${ports[@]}") ]] &&
-    { ! has_ipv6 || [[ -z $(differing_rules ip6tables "${ports[@]}") ]]; }
+  [[ -z $(differing_rules iptables "${ways[@]}") ]] &&
+    { ! has_ipv6 || [[ -z $(differing_rules ip6tables "${ways[@]}") ]]; }
 }
 if ! in_kernel; then
   ufw reload >/dev/null # what is missing
   for tool in iptables ip6tables; do
-    beyond "$tool" "${ports[@]}" | sed -n 's/^-A /-D /p' | xargs -r -L1 "$tool"
+    beyond "$tool" "${ways[@]}" | sed -n 's/^-A /-D /p' | xargs -r -L1 "$tool"
   done
-  in_kernel || fail "the kernel has other rules than ufw: $(differing_rules iptables "${ports[@]}" | paste -sd,)"
+  in_kernel || fail "the kernel has other rules than ufw: $(differing_rules iptables "${ways[@]}" | paste -sd,)"
   note 'mended the rules in the kernel'
 fi
 

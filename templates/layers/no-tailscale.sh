@@ -7,6 +7,9 @@ unit=/etc/systemd/system/tailscaled.service
 if grep -qs '^# Made by the tailscale layer' "$unit" || [[ $(readlink /usr/bin/tailscale) == "$opt"/* ]]; then
   # shellcheck source=templates/host/usr/local/vps-scripts/tailscale.sh
   source /usr/local/vps-scripts/tailscale.sh
+  # It is asked for the log-out, so it must run.
+  [[ ! -s $tailscale_state ]] || timeout 30 systemctl start tailscaled.service ||
+    progress "WARN tailscaled doesn't start, so the host doesn't log out; delete its device in the admin console"
   tailnet_now
   if [[ ${tailnet[login]} != no ]]; then
     leave_tailnet ||

@@ -6,6 +6,7 @@ source /usr/local/vps-scripts/tailscale.sh
 key={{{authKey}}}
 hostname={{{hostname}}}
 server={{{loginServer}}}
+tags={{{tags}}}
 
 secret
 tailnet_now
@@ -27,7 +28,8 @@ join() {
   tailnet_until 20 name + || fail "$server gave this host no name"
 }
 
-if [[ ${tailnet[login]} != yes || ${tailnet[server]} != "$server" ]]; then
+# Tags come with a key alone. They are known as soon as the name is.
+if [[ ${tailnet[login]} != yes || ${tailnet[server]} != "$server" || (-n ${tailnet[name]} && ${tailnet[tags]} != "$tags") ]]; then
   join
 fi
 settle_tailnet "$hostname"

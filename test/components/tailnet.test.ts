@@ -3,6 +3,7 @@ import { before, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
+import { memberOf } from "../../lib/tailnetPolicy";
 import { type Declared, recordResources, valueOf } from "./mocks";
 
 const open = '{"grants":[{"src":["*"],"dst":["*"],"ip":["*"]}]}';
@@ -39,7 +40,7 @@ before(async () => {
   );
   const [home, away] = [hosts.get("home"), hosts.get("away")];
   assert.ok(home && away);
-  await Tailnet.make("tailnet", { members: [home.tailnet], overwriteAcl: false });
+  await Tailnet.make("tailnet", { members: [memberOf(home)], overwriteAcl: false });
   const host = new Host("away", { settings: away, generation: 1, registry: "https://registry.example/" });
   off = await valueOf(host.dashboardUrl);
   await pulumi.runtime.disconnect();

@@ -5,7 +5,9 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
+import { Attacker } from "./attacker";
 import { mutations } from "./auditMutations";
+import { shutsOut } from "./bans";
 import { stackTest } from "./hostTest";
 import { PlainServer } from "./plainServer";
 import { TestStack } from "./stack";
@@ -221,4 +223,13 @@ stackTest("Debian 12: unattended-upgrades takes security updates and no others",
   assert.deepEqual(refused, ["oldstable", "oldstable-updates"]);
   const known = await stack.root("apt-cache policy");
   assert.match(known, /a=oldstable-security/, "the security archive is there, and wasn't refused");
+});
+
+stackTest("Debian 12: five failed logins shut a stranger out, as fail2ban's jail says", machine, async (stack) => {
+  const stranger = await Attacker.make("e2e-bookworm");
+  try {
+    await shutsOut(stack, stranger);
+  } finally {
+    await stranger.destroy();
+  }
 });

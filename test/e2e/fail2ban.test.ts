@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { after } from "node:test";
 import { ls } from "../../lab/client";
 import { Attacker, until } from "./attacker";
+import { addressOf, banned, coolDown, failFiveTimes, inForce, loginCommand } from "./bans";
 import { disturbingTest } from "./hostTest";
-import { instance, operatorKey, type TestStack } from "./stack";
+import { instance, operatorKey } from "./stack";
 
 let made: Promise<Attacker> | undefined;
 const attacker = () => (made ??= Attacker.make("e2e-fail2ban"));
@@ -12,20 +13,14 @@ after(async () => {
   await (await made)?.destroy();
 });
 
-const banned = async (stack: TestStack) =>
-  (await stack.root("fail2ban-client get sshd banip")).split(/\s+/).filter((address) => address !== "");
-
-/** sshd makes an address wait after failures (PerSourcePenalties in OpenSSH 9.8 and later): 15 s at first. */
-const coolDown = 60;
-
 disturbingTest(
   "Intrusion Prevention: five failed logins of any kind shut an address out, on the SSH port; ignoreip is spared",
   async (stack) => {
     const other = await attacker();
     const host = (await ls(instance)).find(({ name }) => name === stack.labName());
-    const own4 = (await other.run("ip -4 -o address show eth0 scope global")).stdout.match(/inet ([\d.]+)/)?.[1];
+    const own4 = await addressOf(other);
     const prefix = (await other.run("ip -6 -o address show eth0 scope global")).stdout.match(/inet6 (\S+)::1/)?.[1];
-    assert.ok(host?.ipv4 !== undefined && host.ipv6 !== undefined && own4 !== undefined && prefix !== undefined);
+    assert.ok(host?.ipv4 !== undefined && host.ipv6 !== undefined && prefix !== undefined);
     const [unknown, root, ignored] = [`${prefix}::a`, `${prefix}::b`, `${prefix}::c`];
     await other.run("umask 077; cat >/root/key", readFileSync(operatorKey, "utf8"));
     await other.run("rm -f /root/wrong; ssh-keygen -q -t ed25519 -N '' -f /root/wrong");
@@ -37,21 +32,12 @@ disturbingTest(
     await stack.up();
 
     /** A login from one of the attacker's addresses. */
-    const login = (from: string, user: string, key: string) =>
-      `ssh -p 22022 -b ${from} -i ${key} -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o ConnectTimeout=3 ${user}@${from.includes(":") ? String(host.ipv6) : String(host.ipv4)} true`;
-    /** Five logins that sshd itself refuses; what it drops unseen while an address has to wait doesn't count. */
-    const fiveTimes = async (from: string, user: string, key: string) => {
-      const script = `failed=0; end=$((SECONDS + ${String(coolDown)}))
-        until ((failed == 5 || SECONDS > end)); do
-          if [[ $(${login(from, user, key)} 2>&1) == *'Permission denied (publickey)'* ]]; then ((++failed)); else sleep 0.5; fi
-        done; echo $failed`;
-      assert.equal((await other.run(script)).stdout, "5\n", `${user} from ${from}`);
-    };
-    /** fail2ban lists a ban before it has told the kernel of it. */
-    const inForce = (addresses: readonly string[]) => async () => {
-      const { stdout } = await stack.tryRoot("nft list table inet f2b-table");
-      return addresses.every((address) => stdout.includes(address));
-    };
+    const attempt = (from: string, user: string, key: string) => ({
+      ...{ from, user, key },
+      to: String(from.includes(":") ? host.ipv6 : host.ipv4),
+    });
+    const login = (from: string, user: string, key: string) => loginCommand(attempt(from, user, key));
+    const fiveTimes = (from: string, user: string, key: string) => failFiveTimes(other, attempt(from, user, key));
     const tenWrongThenRight = async () => {
       for (let count = 0; count < 10; count++) {
         assert.equal((await stack.ssh("true", { user: "opps" })).exitCode, 255);
@@ -68,7 +54,7 @@ disturbingTest(
       ]);
       const shutOut = [own4, unknown, root].sort();
       await until("the bans", 20, async () => (await banned(stack)).sort().join() === shutOut.join());
-      await until("the kernel's sets", 20, inForce(shutOut));
+      await until("the kernel's sets", 20, () => inForce(stack, shutOut));
       const sixth = async (from: string) => (await other.run(login(from, "ops", "/root/key"))).stderr;
       for (const address of shutOut) {
         assert.match(await sixth(address), /Connection refused/, address);
@@ -84,7 +70,7 @@ disturbingTest(
       const jail = async () => (await stack.tryRoot("fail2ban-client status sshd")).exitCode === 0;
       await until("the jail is back", 20, jail);
       await until("the bans are back", 20, async () => (await banned(stack)).sort().join() === shutOut.join());
-      await until("the kernel's sets are back", 20, inForce(shutOut));
+      await until("the kernel's sets are back", 20, () => inForce(stack, shutOut));
       assert.match(await sixth(own4), /Connection refused/);
       await stack.root(`fail2ban-client set sshd unbanip ${own4}`);
       assert.equal((await other.run(login(own4, "ops", "/root/key"))).exitCode, 0, "after unbanip");

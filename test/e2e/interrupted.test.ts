@@ -134,7 +134,10 @@ commit
 hostTest("No lock-out: a firewall that closes the way in is put back when nobody confirms it", async (stack) => {
   const keys = await Keys.of(stack);
   const before = await stack.root("ufw status verbose; ufw show added");
-  const script = firewallScript({ sshPorts: [22099] }).replace(/confirm_within \d+/, "confirm_within 3");
+  const script = firewallScript({ open: [{ reach: "public", port: 22099 }] }).replace(
+    /confirm_within \d+/,
+    "confirm_within 3",
+  );
   const { text } = keys.envelope("firewall", script, await generationOf(stack));
   const result = await keys.deploy("apply", text);
   assert.equal(result.exitCode, 0, result.all);

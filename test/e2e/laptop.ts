@@ -1,5 +1,6 @@
 import { loginServer } from "../../lab/tailnet/config";
 import { tailscaleArchive } from "../../lab/tailnet/downloads";
+import type { ExecResult } from "../../lab/client";
 import { Attacker, until } from "./attacker";
 import { lab, userKey } from "./tailnetStack";
 
@@ -27,6 +28,25 @@ export class Laptop {
     return laptop;
   }
 
+  /** Runs a shell command line, whatever its exit code. */
+  async try(script: string, input?: string): Promise<ExecResult> {
+    return this.host.run(script, input);
+  }
+
+  /** Its IPv4 address outside the tailnet. */
+  async address(): Promise<string> {
+    return (await this.run("ip -4 -o address show eth0 scope global | sed -E 's|.*inet ([0-9.]+)/.*|\\1|'")).trim();
+  }
+
+  /** Hands on what connects to one of its TCP ports to the same port of a device of the tailnet, as its owner would type there. */
+  async forward(port: number, address: string): Promise<void> {
+    await this.run(
+      `cat >/run/forward.py; systemd-run -q --unit=forward --collect python3 -u /run/forward.py ${String(port)} ${address}
+      timeout 20 bash -c 'until [[ -n $(ss -Hltn "sport = :${String(port)}") ]]; do sleep 0.1; done'`,
+      forwarder,
+    );
+  }
+
   /** Runs a shell script that must succeed; what it printed. */
   async run(script: string, input?: string): Promise<string> {
     const result = await this.host.run(`set -euo pipefail; ${script}`, input);
@@ -52,8 +72,8 @@ export class Laptop {
   /** Keeps one connection to a web server in use; `ticks` counts its answers. */
   async keepTalking(host: string, port: number): Promise<{ ticks(): Promise<number> }> {
     await this.run(
-      `cat >/run/talk.py; systemctl reset-failed talk 2>/dev/null || true; : >/run/ticks
-      systemd-run -q --unit=talk -p StandardOutput=file:/run/ticks python3 -u /run/talk.py ${host} ${String(port)}`,
+      `cat >/run/talk.py; : >/run/ticks
+      systemd-run -q --unit=talk --collect -p StandardOutput=file:/run/ticks python3 -u /run/talk.py ${host} ${String(port)}`,
       talk,
     );
     return { ticks: async () => (await this.run("cat /run/ticks")).length };
@@ -75,4 +95,29 @@ while True:
     connection.getresponse().read()
     print(".", end="")
     time.sleep(0.1)
+`;
+
+const forwarder = `
+import asyncio, sys
+port, address = int(sys.argv[1]), sys.argv[2]
+async def copy(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+    except OSError:
+        writer.close()
+async def serve(reader, writer):
+    try:
+        far_reader, far_writer = await asyncio.open_connection(address, port)
+        await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
+        far_writer.close()
+    except OSError:
+        pass
+    writer.close()
+async def main():
+    async with await asyncio.start_server(serve, "0.0.0.0", port) as server:
+        await server.serve_forever()
+asyncio.run(main())
 `;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { inFabric } from "../../lab/host/network";
 import { instanceOf } from "../../lab/instances";
-import { cloud, until } from "./attacker";
+import { until } from "./attacker";
+import { cloudRules } from "./cloudRules";
 import { disturbingTest } from "./hostTest";
 import { instance, type TestStack } from "./stack";
 
@@ -18,7 +19,6 @@ async function reachable(stack: TestStack): Promise<number[]> {
 
 /** Where the ports stand: the cloud's firewall, ufw, sshd, the jail, and what the audit compares with. */
 async function said(stack: TestStack): Promise<Record<string, string>> {
-  const { firewalls } = await cloud<{ firewalls: { name: string; rules: { port: string }[] }[] }>("GET", "firewalls");
   const lines = await stack.root(`set -euo pipefail
     sorted() { sort -nru | paste -sd,; }
     ufw show added | sed -n 's/^ufw allow \\(.*\\)\\/tcp$/\\1/p' | sorted
@@ -26,9 +26,7 @@ async function said(stack: TestStack): Promise<Record<string, string>> {
     fail2ban-client get sshd action nftables-multiport port | tr , '\\n' | sorted
     sed -n 's/^sshPorts=//p' /etc/monoclaw/expected | tr , '\\n' | sorted`);
   const [ufw = "", sshd = "", jail = "", audit = ""] = lines.trim().split("\n");
-  const rules = firewalls.find(({ name }) => name === stack.labName())?.rules ?? [];
-  const sorted = rules.map(({ port }) => Number(port)).sort((a, b) => b - a);
-  return { cloud: sorted.join(","), ufw, sshd, jail, audit };
+  return { cloud: (await cloudRules(stack.labName())).join(","), ufw, sshd, jail, audit };
 }
 
 const everywhere = (ports: string) => ({ cloud: ports, ufw: ports, sshd: ports, jail: ports, audit: ports });
@@ -75,7 +73,7 @@ disturbingTest(
       assert.match(all, /^.*\+ Port 2222$/m);
       assert.match(all, /^.*\+.*ufw denies all that comes in but 2222\/tcp and 22022\/tcp/m);
       const told = await blockedUp(stack);
-      assert.match(told, /nobody came in by the new port in time, so layer ssh was put back/);
+      assert.match(told, /nobody came in by the new way in time, so layer ssh was put back/);
       assert.match(
         told,
         /open it there and run pulumi up again. To go back instead: pulumi config set monoclaw:sshPort/,

@@ -177,9 +177,10 @@ export class TestStack {
   /** Arguments of ssh(1) that reach the host as the operator does, with the stack's pinned host key. */
   async sshArguments(options: SshOptions = {}): Promise<string[]> {
     this.access ??= { line: String((await this.outputs())["knownHosts"]), address: await this.address() };
-    const { line, address } = this.access;
+    const { line } = this.access;
+    const address = options.address ?? this.access.address;
     const port = String(options.port ?? 22022);
-    const knownHosts = join(folder, `known_hosts.${this.name}.${port}`);
+    const knownHosts = join(folder, `known_hosts.${this.name}.${address}.${port}`);
     const text = `${line.replace(/^\[.*\]:\d+/, `[${address}]:${port}`)}\n`;
     // Not each time: another ssh may be reading it just now.
     if (!existsSync(knownHosts) || readFileSync(knownHosts, "utf8") !== text) {
@@ -288,6 +289,8 @@ function reveal(value: unknown): unknown {
 export interface SshOptions {
   readonly user?: string;
   readonly port?: number;
+  /** Another address than the host's own. */
+  readonly address?: string;
   readonly key?: string;
   readonly input?: string | Buffer | Readable;
   /** Further arguments of ssh(1). */

@@ -23,6 +23,7 @@ export const archive = {
 /** The host's place on the lab's tailnet. */
 export const place: TailnetHost = {
   hostname: "e2e-tail",
+  tags: ["tag:monoclaw"],
   loginServer: loginServer(lab),
   https: false,
   newKey: "pulumi up --replace 'URN of the key'",
@@ -58,7 +59,7 @@ export async function authKey(tags: readonly string[] = ["tag:monoclaw"], user =
 /** Lets alice reach these on tagged hosts: `tcp:80`, `*`. */
 export async function grant(ip: string): Promise<void> {
   await tailnetApi("POST", "tailnet/-/acl", {
-    tagOwners: { "tag:monoclaw": ["autogroup:admin"] },
+    tagOwners: { "tag:monoclaw": ["autogroup:admin"], "tag:other": ["autogroup:admin"] },
     grants: [{ src: ["alice@example.com"], dst: ["tag:monoclaw"], ip: [ip] }],
   });
 }
@@ -66,9 +67,9 @@ export async function grant(ip: string): Promise<void> {
 /** The devices of the tailnet that ask for this name. */
 export async function devices(
   hostname: string,
-): Promise<readonly { readonly id: string; readonly name: string; readonly expires: string }[]> {
+): Promise<readonly { readonly id: string; readonly name: string; readonly tags: readonly string[] }[]> {
   const { devices: all } = await tailnetApi<{
-    devices: { id: string; hostname: string; name: string; expires: string }[];
+    devices: { id: string; hostname: string; name: string; tags: readonly string[] }[];
   }>("GET", "tailnet/-/devices");
   return all.filter((device) => device.hostname === hostname);
 }
@@ -121,7 +122,13 @@ export class Sender {
   /** What the host's own audit compares with. */
   management(host: TailnetHost | "off" = place): Promise<Ran> {
     const script = managementScript({
-      ...{ primaryUser: "ops", sshPorts: [22022], limits: { memoryMax: "2G", tasksMax: 100 }, kernel: "hardened" },
+      ...{
+        primaryUser: "ops",
+        sshPorts: [22022],
+        open: [{ reach: "public", port: 22022 }] as const,
+        limits: { memoryMax: "2G", tasksMax: 100 },
+        kernel: "hardened",
+      },
       fail2ban: { maxretry: 5, findtime: 600, bantime: 3600, ignoreip: [] },
       updates: { reboot: "none", rebootTime: "04:30" },
       authorizedKeys: [readFileSync(`${operatorKey}.pub`, "utf8").trim()],

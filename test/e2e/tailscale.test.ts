@@ -104,6 +104,7 @@ tailTest("Tailscale: the layers install it, join and serve; once more, they chan
       server: place.loginServer,
       name: nameOf(place.hostname),
       online: "yes",
+      tags: "tag:monoclaw",
       expiry: "never",
     },
     ...{ https: "no", hostname: place.hostname, settings: "ok", serve: served, health: "" },

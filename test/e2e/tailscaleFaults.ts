@@ -11,9 +11,11 @@ import {
   standing,
   opens,
   passes,
+  status,
   url,
   type TailTest,
 } from "./tailnetChecks";
+import { until } from "./attacker";
 import { authKey, devices, nameOf, place, tailnetApi } from "./tailnetHost";
 
 /** What may happen to a host on its tailnet, and how the layers mend it. */
@@ -71,6 +73,22 @@ export function faultTests(tailTest: TailTest): void {
     assert.match((await sender.dashboard()).stdout, new RegExp(`^dashboard: ${url}$`, "m"));
     await opens(peer);
   });
+
+  tailTest(
+    "Tailscale, other tags: they come with a new key, and the device stays; back again, too",
+    async (sender, peer) => {
+      const [device] = await devices(place.hostname);
+      for (const tags of [["tag:monoclaw", "tag:other"], ["tag:monoclaw"]]) {
+        const moved = await sender.tailnet(await authKey(tags), { ...place, tags });
+        assert.equal(moved.exitCode, 0, moved.all);
+        assert.equal((await sender.facts())["tags"], tags.join(","));
+        const [kept, ...more] = await devices(place.hostname);
+        assert.deepEqual([kept?.id, [...(kept?.tags ?? [])].sort(), more.length], [device?.id, tags, 0]);
+        applied(await sender.tailnet("unused", { ...place, tags }), "tailnet: unchanged");
+      }
+      await opens(peer);
+    },
+  );
 
   tailTest("Tailscale: HTTPS where the tailnet has no certificates is refused, with the way out", async (sender) => {
     failed(await sender.dashboard({ ...place, https: true }), /gives out no certificates.*tailnet\.https false/s);
@@ -139,6 +157,51 @@ Server(("127.0.0.1", 8899), Pipe).serve_forever()'
       }
       await passes(sender);
       await opens(peer);
+    },
+  );
+
+  tailTest(
+    "Tailscale, leave: the host is off its tailnet at once, and a new key brings it back",
+    async (sender, peer) => {
+      const gateway = await gatewayPid(sender);
+      const left = await sender.keys.deploy("leave");
+      assert.deepEqual(
+        [left.exitCode, left.stdout.split("\n").at(-1)],
+        [0, `left the tailnet of ${place.loginServer ?? ""}`],
+      );
+      assert.equal((await sender.facts())["login"], "no");
+      await until("nothing answers the peer", 30, async () => (await status(peer, url)) === "000");
+      assert.match(await line(sender), /^logged out; log in by a new key: pulumi up --replace/);
+      assert.equal((await audit(sender)).fail, 0, "a host that is off its tailnet doesn't fail the gate");
+      assert.equal(await gatewayPid(sender), gateway);
+      const again = await sender.keys.deploy("leave");
+      assert.deepEqual([again.exitCode, again.stdout], [0, "this host is on no tailnet"]);
+      assert.equal((await sender.tailnet(await authKey())).exitCode, 0);
+      assert.match((await sender.dashboard()).stdout, new RegExp(`^dashboard: ${url}$`, "m"));
+      await opens(peer);
+      await passes(sender);
+    },
+  );
+
+  tailTest(
+    "Without a tailnet any more: it logs out, though tailscaled was down, and nothing of it stays",
+    async (sender) => {
+      const { stack } = sender;
+      await stack.root("systemctl stop tailscaled");
+      const off = await sender.tailscale("off");
+      assert.equal(off.exitCode, 0, off.all);
+      assert.match(off.stdout, /^tailscale: left the tailnet$/m);
+      assert.match(off.stdout, /^tailscale: removed Tailscale$/m);
+      const left =
+        await stack.root(`set +e; for path in /opt/tailscale /var/lib/tailscale /usr/bin/tailscale /etc/systemd/system/tailscaled.service
+      do [[ ! -e $path && ! -L $path ]] || echo "$path"; done; id tailscale 2>/dev/null; pgrep -a tailscaled; ip -o link show tailscale0 2>/dev/null; true`);
+      assert.equal(left, "");
+      applied(await sender.tailscale("off"), "tailscale: unchanged");
+      assert.equal((await sender.management("off")).exitCode, 0);
+      assert.deepEqual(await findings(sender), ["WARN tailscale"]);
+      assert.equal(await line(sender), "not installed; the dashboard is reachable by an SSH tunnel");
+      const repaired = await stack.tryRoot("monoclaw-config repair");
+      assert.equal(repaired.exitCode, 0, repaired.stdout + repaired.stderr);
     },
   );
 }

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { exec } from "../../lab/client";
-import { until } from "./attacker";
+import { Attacker, until } from "./attacker";
+import { shutsOut } from "./bans";
 import { stackTest } from "./hostTest";
 import { PlainServer } from "./plainServer";
 import { dryRun, makeRepositories, removeRepositories, ubuntu, upgradable, waiting } from "./repositories";
@@ -21,6 +22,7 @@ interface Release {
 }
 
 const releases: readonly Release[] = [
+  { image: "ubuntu-22.04", codename: "jammy", starts: "ssh.service", sudo: /^Sudo version 1\.9/ },
   { image: "ubuntu-24.04", codename: "noble", starts: "ssh.socket", sudo: /^Sudo version 1\.9/ },
   { image: "ubuntu-26.04", codename: "resolute", starts: "ssh.socket", sudo: /^sudo-rs 0\.2/ },
 ];
@@ -154,6 +156,15 @@ for (const { image, codename, starts, sudo } of releases) {
       assert.deepEqual(await failing(stack), []);
     },
   );
+
+  stackTest(`${image}: five failed logins shut a stranger out, as fail2ban's jail says`, machine, async (stack) => {
+    const stranger = await Attacker.make(`e2e-${codename}`);
+    try {
+      await shutsOut(stack, stranger);
+    } finally {
+      await stranger.destroy();
+    }
+  });
 
   stackTest(`${image}: all of it holds after a boot`, machine, async (stack) => {
     const bootId = async () => (await stack.ssh("cat /proc/sys/kernel/random/boot_id")).stdout.trim();

@@ -5,7 +5,7 @@ import { firewallScript } from "../../components/layers/firewall";
 import { gatewayScript } from "../../components/layers/gateway";
 import { gatewayTokenScript } from "../../components/layers/gatewayToken";
 import { kernelScript } from "../../components/layers/kernel";
-import { managementScript } from "../../components/layers/management";
+import { type ManagementArgs, managementScript } from "../../components/layers/management";
 import { openclawScript } from "../../components/layers/openclaw";
 import { packagesScript } from "../../components/layers/packages";
 import { receiverScript } from "../../components/layers/receiver";
@@ -22,11 +22,12 @@ const signing = sshKeyPair("01".repeat(32), "monoclaw-signing").publicKey;
 export const sample = {
   primaryUser: "ops",
   sshPorts: [22022],
+  open: [{ reach: "public", port: 22022 }] as const,
   authorizedKeys: [sshKeyPair("02".repeat(32), "me@laptop").publicKey],
   deployPublicKey: sshKeyPair("03".repeat(32), "monoclaw-deploy").publicKey,
   hostId: hostId(signing),
   allowedSigners: `monoclaw namespaces="monoclaw-layer" ${signing}`,
-} as const satisfies BootstrapArgs;
+} as const satisfies BootstrapArgs & Pick<ManagementArgs, "open">;
 
 /** The single-use host key of the sample. */
 export const sampleHostKey = sshKeyPair("04".repeat(32), "monoclaw-bootstrap");
@@ -45,6 +46,7 @@ export const sampleArchive = {
 /** A place on a tailnet. */
 export const sampleTailnet = {
   hostname: "gateway",
+  tags: ["tag:monoclaw"],
   loginServer: undefined,
   https: true,
   newKey: "pulumi up --replace 'URN'",

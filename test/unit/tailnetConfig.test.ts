@@ -36,6 +36,9 @@ void test("a host is on the tailnet unless told otherwise, its dashboard for the
     acl: "manage",
     overwriteAcl: false,
     https: true,
+    sshOnly: false,
+    previousSshOnly: undefined,
+    address: undefined,
     loginServer: undefined,
     archive: {
       baseUrl: "https://pkgs.tailscale.com/stable/",
@@ -79,7 +82,7 @@ void test("every mistake at once, each with its place, its reason and a command"
       https: "no",
       loginServer: "headscale.example.com",
       archive: { baseUrl: "ftp://x", sha256: { amd64: "nowhere", riscv: hash }, url: "x" },
-      sshOnly: true,
+      sshOnly: "yes",
     },
   });
   assert.deepEqual(found.map(({ key }) => key).sort(), [
@@ -155,4 +158,38 @@ void test("credentials are an API key or both halves of a client, in the configu
   assert.match(credentialsProblem({ [secret]: "s" }, {}) ?? "", /tailscale:oauthClientId is missing/);
   assert.match(credentialsProblem({ [key]: "k", [id]: "i" }, {}) ?? "", /one way .* there are two/);
   assert.match(credentialsProblem({ [key]: "" }, {}) ?? "", /there are none/);
+});
+
+void test("SSH over the tailnet alone: a step between keeps both ways, and nothing that would lock somebody out is taken", () => {
+  const given = tailnet({ sshOnly: true, previousSshOnly: false, address: "gateway.tail1234.ts.net" });
+  assert.deepEqual([given?.sshOnly, given?.previousSshOnly, given?.address], [true, false, "gateway.tail1234.ts.net"]);
+  assert.equal(tailnet({ sshOnly: true, address: "100.64.0.7" })?.address, "100.64.0.7");
+  const found = (group: unknown) => mistakes({ tailnet: group }).map(({ key, reason, fix }) => [key, reason, fix]);
+  assert.deepEqual(found({ sshOnly: true, previousSshOnly: true }), [
+    [
+      "tailnet.previousSshOnly",
+      "is the same as sshOnly; it is only for the time of a change",
+      "pulumi config rm --path 'monoclaw:tailnet.previousSshOnly'",
+    ],
+  ]);
+  const off = "needs the tailnet, and that is not enabled: nobody could log in. First go back to public SSH";
+  const on = "pulumi config set --path 'monoclaw:tailnet.enabled' true";
+  assert.deepEqual(found({ enabled: false, sshOnly: true }), [["tailnet.sshOnly", off, on]]);
+  assert.deepEqual(found({ enabled: false, previousSshOnly: true }), [["tailnet.previousSshOnly", off, on]]);
+  for (const address of ["http://gateway", "a b", "", 7, "-x"]) {
+    assert.deepEqual(
+      found({ address }).map(([key, , fix]) => [key, fix]),
+      [["tailnet.address", "pulumi config rm --path 'monoclaw:tailnet.address'"]],
+      String(address),
+    );
+  }
+});
+
+void test("hosts that share a tag share their ways for SSH over the tailnet, since the policy's grant is the tag's", () => {
+  const hosts = { one: {}, two: { tailnet: { sshOnly: true } } };
+  const [found] = mistakes({ hosts });
+  assert.equal(found?.key, "hosts.two.tailnet.tags[0]");
+  assert.match(found.reason, /other users, https or ways for SSH/);
+  const apart = { one: {}, two: { tailnet: { sshOnly: true, tags: ["tag:two"] } } };
+  assert.deepEqual(mistakes({ hosts: apart }), []);
 });

@@ -4,7 +4,7 @@ import { canonicalHujson, standardJson } from "../../lib/hujson";
 import { lineDiff } from "../../lib/lineDiff";
 import { judgePolicy, type Member, policyRefusal, policyText } from "../../lib/tailnetPolicy";
 
-const alice: Member = { tags: ["tag:monoclaw"], users: ["alice@example.com"], https: true };
+const alice: Member = { tags: ["tag:monoclaw"], users: ["alice@example.com"], https: true, sshPorts: [] };
 const wanted = policyText("prod", [alice]);
 const current = (hujson: string) => ({ hujson, json: standardJson(hujson) });
 const judge = (hujson: string, stack = "prod") => judgePolicy(current(hujson), wanted, stack);
@@ -31,7 +31,12 @@ void test("the policy grants the dashboard's port of the host's tag to its users
 });
 
 void test("without HTTPS it is port 80; hosts with a tag of their own have users of their own, and roles aren't tested", () => {
-  const bob: Member = { tags: ["tag:bob", "tag:extra"], users: ["bob@example.com", "autogroup:admin"], https: false };
+  const bob: Member = {
+    tags: ["tag:bob", "tag:extra"],
+    users: ["bob@example.com", "autogroup:admin"],
+    https: false,
+    sshPorts: [],
+  };
   const { tagOwners, grants, tests } = parse(policyText("prod", [alice, bob, bob]));
   assert.deepEqual(Object.keys(tagOwners), ["tag:monoclaw", "tag:bob", "tag:extra"]);
   assert.deepEqual(grants, [
@@ -98,4 +103,19 @@ void test("lines that differ, in their order", () => {
 void test("HuJSON as JSON: no comments, no commas at the end, texts as they are", () => {
   assert.deepEqual(JSON.parse(standardJson('// x\n{"a": [1, /* 2, */ "//", "\\"}",], }')), { a: [1, "//", '"}'] });
   assert.notEqual(canonicalHujson("{} // a"), canonicalHujson("{} // b"));
+});
+
+void test("where SSH comes in over the tailnet, the users reach sshd's ports, too, and nobody else does", () => {
+  const carol: Member = { tags: ["tag:carol"], users: ["carol@example.com"], https: true, sshPorts: [2222, 22022] };
+  const { grants, tests } = parse(policyText("prod", [alice, carol]));
+  assert.deepEqual(grants, [
+    { src: ["alice@example.com"], dst: ["tag:monoclaw"], ip: ["tcp:443"] },
+    { src: ["carol@example.com"], dst: ["tag:carol"], ip: ["tcp:443", "tcp:2222", "tcp:22022"] },
+  ]);
+  const of = (src: string) => tests.find((each) => each.src === src);
+  assert.deepEqual(of("carol@example.com")?.accept, ["tag:carol:443", "tag:carol:2222", "tag:carol:22022"]);
+  assert.ok(of("carol@example.com")?.deny.includes("tag:carol:22"));
+  assert.ok(of("alice@example.com")?.deny.includes("tag:carol:22022"));
+  assert.ok(of("alice@example.com")?.deny.includes("tag:monoclaw:22022"));
+  assert.ok(of("tag:carol")?.deny.includes("tag:carol:22022"));
 });

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # user, ports and want are audit-words.sh's
+# shellcheck shell=bash disable=SC2154 # user, ports, ways and want are audit-words.sh's
 # Network Security and Intrusion Prevention: ufw and what the kernel really does, who listens, the SSH jail.
 # shellcheck source=templates/host/usr/local/vps-scripts/firewall.sh
 source /usr/local/vps-scripts/firewall.sh
@@ -6,16 +6,16 @@ source /usr/local/vps-scripts/firewall.sh
 firewall_rows() {
   local status wanted
   status=$(ufw status verbose 2>&1) || : # without it the rows fail
-  wanted=$(printf 'ufw allow %s/tcp\n' "${ports[@]}" | sort | paste -sd,)
+  wanted=$(ufw_rules "${ways[@]}" | paste -sd,)
   is 'firewall status' "$(sed -n 's/^Status: //p' <<<"$status")" active
   is 'firewall default' "$(sed -n 's/^Default: \(.*\), \(deny\|disabled\|reject\) (routed)$/\1/p' <<<"$status")" \
     'deny (incoming), allow (outgoing)'
   is 'firewall rules' "$(ufw show added 2>/dev/null | sed -n '/^ufw /p' | sort | paste -sd,)" "$wanted"
   is 'firewall IPv6' "$(sed -n 's/^IPV6=//p' /etc/default/ufw)" yes
   is 'firewall at boot' "$(sed -n 's/^ENABLED=//p' /etc/ufw/ufw.conf), $(unit_states is-enabled ufw.service)" 'yes, enabled'
-  none 'firewall in the kernel, IPv4' "ufw's rules and no other way in" differing_rules iptables "${ports[@]}"
+  none 'firewall in the kernel, IPv4' "ufw's rules and no other way in" differing_rules iptables "${ways[@]}"
   if has_ipv6; then
-    none 'firewall in the kernel, IPv6' "ufw's rules and no other way in" differing_rules ip6tables "${ports[@]}"
+    none 'firewall in the kernel, IPv6' "ufw's rules and no other way in" differing_rules ip6tables "${ways[@]}"
   else
     row PASS 'firewall in the kernel, IPv6' 'this host has no IPv6'
   fi

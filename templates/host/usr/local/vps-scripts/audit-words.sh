@@ -76,7 +76,7 @@ unit_states() {
 
 main() {
   # shellcheck disable=SC2034 # the subjects use them
-  local line user ports
+  local line user ports ways
   local -A want=()
   as_root
   # What the stack expects. Without it there is nothing to compare with, and the rows that need it fail.
@@ -89,6 +89,8 @@ main() {
   user=${want[primaryUser]:-nobody-is-expected}
   # shellcheck disable=SC2034
   IFS=, read -r -a ports <<<"${want[sshPorts]-}"
+  # shellcheck disable=SC2034
+  IFS=, read -r -a ways <<<"${want[sshWays]-}"
   # shellcheck source=/dev/null
   source "$scripts/audit-$1.sh"
 }

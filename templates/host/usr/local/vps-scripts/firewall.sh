@@ -1,17 +1,38 @@
 # shellcheck shell=bash
-# What the firewall layer and the audit share: what the kernel lets in, whatever ufw's files say.
+# What the firewall layer and the audit share: what the kernel lets in, whatever ufw's files say. A way in is a TCP port,
+# `22022`, or a port on one interface, `22022@tailscale0`.
+
+# ufw_rules WAY...: the rules of these ways in, sorted, as `ufw show added` prints them.
+ufw_rules() {
+  local way
+  for way in "$@"; do
+    if [[ $way == *@* ]]; then
+      printf 'ufw allow in on %s to any port %s proto tcp\n' "${way#*@}" "${way%@*}"
+    else
+      printf 'ufw allow %s/tcp\n' "$way"
+    fi
+  done | sort
+}
+
+# kernel_rules CHAIN WAY...: what ufw puts into the kernel for them, as iptables -S prints it.
+kernel_rules() {
+  local chain=$1 way
+  shift
+  for way in "$@"; do
+    printf -- '-A %s %s-p tcp -m tcp --dport %s -j ACCEPT\n' "$chain" "$([[ $way != *@* ]] || printf -- '-i %s ' "${way#*@}")" "${way%@*}"
+  done
+}
 
 # has_ipv6: the kernel may run without it; then there is nothing to filter.
 has_ipv6() {
   [[ -e /proc/net/if_inet6 ]]
 }
 
-# beyond TOOL PORT...: rules in the kernel that ufw has not made for these TCP ports, as iptables -S prints them; iptables
+# beyond TOOL WAY...: rules in the kernel that ufw has not made for these ways in, as iptables -S prints them; iptables
 # and ip6tables are the tools. Tailscale makes none here: ufw filters its interface as any other.
 beyond() {
-  local tool=$1 ports rules
+  local tool=$1 rules
   shift
-  ports=$(printf '%s\n' "$@" | paste -sd'|')
   rules=$("$tool" -S) || return
   grep -E -- '^-A (INPUT|[^ ]*-input) .*-[jg] ' <<<"$rules" |
     grep -vE -- '-[jg] (DROP|REJECT|LOG|RETURN)\b' |
@@ -21,25 +42,24 @@ beyond() {
     grep -vxE -- '-A ufw6?-before-input (-s fe80::/10 )?-p (icmp|ipv6-icmp) .*-j ACCEPT' |
     grep -vxE -- '-A ufw6?-before-input -[ds] [^ ]+( -d [^ ]+)? -p udp -m udp (--dport (5353|1900)|--sport 547 --dport 546) -j ACCEPT' |
     grep -vxE -- '-A ufw-before-input -p udp -m udp --sport 67 --dport 68 -j ACCEPT' |
-    grep -vxE -- "-A ufw6?-user-input -p tcp -m tcp --dport ($ports) -j ACCEPT" || : # grep says 1 when nothing is left
+    grep -vxF -f <(kernel_rules ufw-user-input "$@" && kernel_rules ufw6-user-input "$@") || : # grep says 1 when nothing is left
 }
 
-# lacking TOOL PORT...: what ufw's rules for these ports should have put into the kernel, but isn't there.
+# lacking TOOL WAY...: what ufw's rules for these ways should have put into the kernel, but isn't there.
 lacking() {
-  local tool=$1 prefix=ufw rules port line
+  local tool=$1 prefix=ufw rules line
   shift
   [[ $tool == iptables ]] || prefix=ufw6
   rules=$("$tool" -S) || return
-  for line in '-P INPUT DROP' '-P FORWARD DROP' "-A INPUT -j $prefix-before-input" "-A $prefix-before-input -j $prefix-user-input"; do
-    grep -qxF -- "$line" <<<"$rules" || printf '%s\n' "$line"
-  done
-  for port in "$@"; do
-    line="-A $prefix-user-input -p tcp -m tcp --dport $port -j ACCEPT"
+  {
+    printf '%s\n' '-P INPUT DROP' '-P FORWARD DROP' "-A INPUT -j $prefix-before-input" "-A $prefix-before-input -j $prefix-user-input"
+    kernel_rules "$prefix-user-input" "$@"
+  } | while IFS= read -r line; do
     grep -qxF -- "$line" <<<"$rules" || printf '%s\n' "$line"
   done
 }
 
-# differing_rules TOOL PORT...: what is too much in the kernel, and what is missing.
+# differing_rules TOOL WAY...: what is too much in the kernel, and what is missing.
 differing_rules() {
   beyond "$@" | sed 's/^/beyond ufw: /'
   lacking "$@" | sed 's/^/missing: /'

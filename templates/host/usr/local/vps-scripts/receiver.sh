@@ -203,7 +203,7 @@ apply_again() {
   finish
 }
 
-# await_confirmation LAYER DIGEST: for a change of port. It comes in by the old port, and fails if nobody gets in by the new.
+# await_confirmation LAYER DIGEST: for a change of the way in. It comes in by the old way, and fails if nobody gets in by the new.
 await_confirmation() {
   LAYER=$1 digest=$2
   lock_layer 60
@@ -214,10 +214,11 @@ await_confirmation() {
     [[ -e $JOURNAL/pending ]] && continue
     lock_layer 60
     # shellcheck disable=SC2016 # for the operator's shell
-    is_newest || is_pending "$digest" || refuse 93 "nobody came in by the new port in time, so layer $LAYER was put back" \
-      'and this host answers by the old port only. If the new port is blocked on the way, open it there and run pulumi up' \
+    is_newest || is_pending "$digest" || refuse 93 "nobody came in by the new way in time, so layer $LAYER was put back" \
+      'and this host answers by the old one only. If a new port is blocked on the way, open it there and run pulumi up' \
       'again. To go back instead: pulumi config set monoclaw:sshPort "$(pulumi config get monoclaw:previousSshPort)" &&' \
-      'pulumi config rm monoclaw:previousSshPort && pulumi up'
+      'pulumi config rm monoclaw:previousSshPort && pulumi up. If the new way is the tailnet, see docs/tailnet.md, SSH over' \
+      'the tailnet alone'
   done
   printf '%s: in force\n' "$LAYER"
 }
