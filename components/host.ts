@@ -97,7 +97,7 @@ export class Host extends pulumi.ComponentResource {
     };
     const contact = new FirstContact(
       `${name}-contact`,
-      { target, at: endpoint({ reach: "public", port: sshPort }) },
+      { target, at: endpoint({ reach: "public", port: sshPort }), isOpen: portsBy("public", ways).length > 0 },
       onServer,
     );
     const known: Target = { ...target, hostKey: contact.hostKey };

@@ -204,17 +204,20 @@ export class FirstContact extends pulumi.ComponentResource {
   /** The host's own public key: type and key, one line. */
   readonly hostKey: pulumi.Output<string>;
 
-  /** @param args.at - where sshd of a new host is reached, which is on no tailnet yet */
+  /**
+   * @param args.at - where sshd of a new host is reached, which is on no tailnet yet
+   * @param args.isOpen - false if the settings have that closed already: then a new host fails soon, as nobody can get in
+   */
   constructor(
     name: string,
-    args: { readonly target: Target; readonly at: Endpoint },
+    args: { readonly target: Target; readonly at: Endpoint; readonly isOpen: boolean },
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("monoclaw:index:FirstContact", name, {}, opts);
     const contact = new command.remote.Command(
       `${name}-key`,
       {
-        connection: connection(args.target, args.at, bootDialErrorLimit),
+        connection: connection(args.target, args.at, args.isOpen ? bootDialErrorLimit : dialErrorLimit),
         create: "first-contact",
         triggers: [args.target.machineId],
         addPreviousOutputInEnv: false,

@@ -125,6 +125,13 @@ export function checkTailnets(reader: ConfigReader, hosts: ReadonlyMap<string, H
         reader.wrong(place, tailnet[key], reason, `pulumi config rm --path ${pathOf(place)}`);
       }
     }
+    const { address } = tailnet;
+    const other = members.find(([, { tailnet: theirs }]) => address !== undefined && theirs.address === address);
+    if (other !== undefined && other[0] !== name) {
+      const reason = `is host ${other[0]}'s, too; each host has an address of its own`;
+      const place = `hosts.${name}.tailnet.address`;
+      reader.wrong(place, address, reason, `pulumi config rm --path ${pathOf(place)}`);
+    }
     const twin = members.find(([, other]) => other.tailnet.tags[0] === tailnet.tags[0]);
     if (twin !== undefined && grantOf(twin[1]) !== grantOf(host)) {
       const reason =

@@ -49,6 +49,8 @@ void test("then the cloud's firewall and ufw are closed to the Internet, and all
   assert.deepEqual(inputs("closed-firewall")["rules"], []);
   const remote = declared.filter(({ type, name }) => type === "command:remote:Command" && name.startsWith("closed-"));
   assert.ok(remote.length > 10);
+  // A new host can't be reached then, and nobody waits for it to boot.
+  assert.equal((inputs("closed-contact-key")["connection"] as { dialErrorLimit: number }).dialErrorLimit, 3);
   for (const { name } of remote) {
     assert.equal(way(name), name === "closed-contact-key" ? "192.0.2.7:22022" : "100.64.0.7:22022", name);
   }

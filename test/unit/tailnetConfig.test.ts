@@ -185,6 +185,15 @@ void test("SSH over the tailnet alone: a step between keeps both ways, and nothi
   }
 });
 
+void test("each host has an address of its own on the tailnet", () => {
+  const hosts = { one: { tailnet: { address: "100.64.0.7" } }, two: { tailnet: { address: "100.64.0.7" } } };
+  const [found, ...more] = mistakes({ hosts });
+  assert.deepEqual(
+    [found?.key, found?.reason, more],
+    ["hosts.two.tailnet.address", "is host one's, too; each host has an address of its own", []],
+  );
+});
+
 void test("hosts that share a tag share their ways for SSH over the tailnet, since the policy's grant is the tag's", () => {
   const hosts = { one: {}, two: { tailnet: { sshOnly: true } } };
   const [found] = mistakes({ hosts });
