@@ -64,7 +64,7 @@ hostTest("monoclaw-status: one screen in the same order, as the host is", async 
 hostTest("monoclaw-status: what needs attention is marked and is the exit code; all is told at once", async (stack) => {
   const fault = `ufw allow 81/tcp >/dev/null; echo linux-image >/run/reboot-required.pkgs; touch /run/reboot-required
     mkdir /var/lib/monoclaw/journal/ssh; echo x >/var/lib/monoclaw/journal/ssh/pending; mv /etc/monoclaw/expected /run/expected
-    sed 's/^sshPorts=.*/sshPorts=22022,2222/' /run/expected >/etc/monoclaw/expected; systemctl stop fail2ban`;
+    sed 's/^sshWays=.*/sshWays=22022,2222/' /run/expected >/etc/monoclaw/expected; systemctl stop fail2ban`;
   const mend = `ufw --force delete allow 81/tcp >/dev/null; rm /run/reboot-required /run/reboot-required.pkgs
     rm -r /var/lib/monoclaw/journal/ssh; mv /run/expected /etc/monoclaw/expected; systemctl start fail2ban
     until fail2ban-client status sshd >/dev/null 2>&1; do ((SECONDS < 20)); sleep 0.1; done`;
