@@ -1,4 +1,4 @@
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { disturbedStack, sharedStack, type TestStack } from "./stack";
 
 /** One test that takes longer hangs; it is named, and its file goes on. */
@@ -25,13 +25,22 @@ export function stackTest(
 ): void {
   void test(name, { timeout: DEADLINE_MS }, async () => {
     const stack = await make();
-    try {
-      await body(stack);
-    } catch (error) {
-      const said = error instanceof Error ? error.message : String(error);
-      throw new Error(`${said}\n${await stack.hostLog()}`, { cause: error });
-    }
+    await withLog(stack, () => body(stack));
   });
+}
+
+/** Steps of one long test, each of which goes on from where the one before it ended. */
+export function stepsOn(t: TestContext, stack: TestStack): (name: string, body: () => Promise<void>) => Promise<void> {
+  return (name, body) => t.test(name, () => withLog(stack, body));
+}
+
+async function withLog(stack: TestStack, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new Error(`${said}\n${await stack.hostLog()}`, { cause: error });
+  }
 }
 
 /** The files that layers own, what runs, and what the firewall says: a change of any shows. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { openPorts, until } from "./attacker";
 import { cloudRules } from "./cloudRules";
+import { stepsOn } from "./hostTest";
 import { Keys } from "./keys";
 import { Laptop } from "./laptop";
 import { TestStack } from "./stack";
@@ -12,14 +13,7 @@ const users = ["alice@example.com"];
 
 void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestContext) => {
   const stack = await TestStack.make("sshonly", onTailnet({ users, overwriteAcl: true }));
-  const step = (name: string, body: () => Promise<void>): Promise<void> =>
-    t.test(name, async () => {
-      try {
-        await body();
-      } catch (error) {
-        throw new Error(`${String(error)}\n${await stack.hostLog()}`, { cause: error });
-      }
-    });
+  const step = stepsOn(t, stack);
   const configure = (group: Readonly<Record<string, unknown>>) => {
     stack.configure(onTailnet({ users, ...group }));
   };

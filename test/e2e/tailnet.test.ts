@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import { daemonLog } from "../../lab/client";
 import { until } from "./attacker";
+import { stepsOn } from "./hostTest";
 import { Laptop } from "./laptop";
 import { watchProcesses } from "./processes";
 import { TestStack } from "./stack";
@@ -26,14 +27,7 @@ async function authKey(stack: TestStack): Promise<{ value: string; id: string }>
 
 void test("a stack on its tailnet", { timeout: 900_000 }, async (t: TestContext) => {
   const stack = await TestStack.make("tailnet", forAlice);
-  const step = (name: string, body: () => Promise<void>): Promise<void> =>
-    t.test(name, async () => {
-      try {
-        await body();
-      } catch (error) {
-        throw new Error(`${String(error)}\n${await stack.hostLog()}`, { cause: error });
-      }
-    });
+  const step = stepsOn(t, stack);
   let firstUp = "";
   let seen = "";
   let url = "";
