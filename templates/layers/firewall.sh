@@ -14,6 +14,15 @@ rules() {
   ufw show added | sed -n '/^ufw /p' | sort
 }
 
+# add RULE: the first rule that fits counts, so what keeps out comes before what lets in.
+add() {
+  if [[ $1 == deny ]]; then
+    ufw prepend "$@" >/dev/null
+  else
+    ufw "$@" >/dev/null
+  fi
+}
+
 # in_force: ufw is on, denies what comes in, filters IPv6 too and has just the wanted rules.
 in_force() {
   local status
@@ -45,7 +54,7 @@ if ! in_force; then
   # What is wanted first, so that the way in is never closed in between.
   comm -13 <(rules) <(printf '%s\n' "$wanted") | while read -r _ rule; do
     # shellcheck disable=SC2086 # a rule is several words
-    ufw $rule >/dev/null
+    add $rule
   done
   comm -23 <(rules) <(printf '%s\n' "$wanted") | while read -r _ rule; do
     # shellcheck disable=SC2086 # a rule is several words
@@ -64,6 +73,10 @@ in_kernel() {
     { ! has_ipv6 || [[ -z $(differing_rules ip6tables "${ways[@]}") ]]; }
 }
 if ! in_kernel; then
+  sed -n 's/^ufw deny/deny/p' <<<"$wanted" | while read -r rule; do
+    # shellcheck disable=SC2086 # a rule is several words
+    ufw --force delete $rule >/dev/null && add $rule
+  done
   ufw reload >/dev/null # what is missing
   for tool in iptables ip6tables; do
     beyond "$tool" "${ways[@]}" | sed -n 's/^-A /-D /p' | xargs -r -L1 "$tool"

@@ -84,6 +84,11 @@ printf '%s\\n' '${lines.replaceAll("\n", "' '")}' >>${sshd}/00-e2e.conf`,
     rows: ["firewall rules", "firewall in the kernel, IPv4", "firewall in the kernel, IPv6"],
   },
   {
+    // Behind the rule that lets everybody in, it keeps nobody out.
+    break: `rule='deny in on tailscale0 to any port 22022 proto tcp'; ufw --force delete $rule; ufw $rule`,
+    rows: ["firewall in the kernel, IPv4", "firewall in the kernel, IPv6"],
+  },
+  {
     break: "ufw default allow incoming",
     rows: ["firewall default", "firewall in the kernel, IPv4", "firewall in the kernel, IPv6"],
   },

@@ -20,14 +20,16 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
   /** Where ufw lets SSH in, where the audit expects it, what the cloud's firewall opens. */
   const ways = async () => {
     const [ufw, expected] = (
-      await stack.root(`ufw show added | sed -n 's/^ufw allow //p' | sort | paste -sd,
+      await stack.root(`ufw show added | sed -n 's/^ufw //p' | sort | paste -sd,
         sed -n 's/^sshWays=//p' /etc/monoclaw/expected`)
     ).split("\n");
     return { ufw, expected, cloud: (await cloudRules(stack.labName())).join(",") };
   };
   const tailnetRule = `in on tailscale0 to any port ${String(port)} proto tcp`;
   const over = `${String(port)}@tailscale0`;
-  const both = { ufw: `${String(port)}/tcp,${tailnetRule}`, cloud: String(port) };
+  const publicRule = `allow ${String(port)}/tcp`;
+  const publicOnly = `${publicRule},deny ${tailnetRule}`;
+  const both = { ufw: `${publicRule},allow ${tailnetRule}`, cloud: String(port) };
   const passes = async () => {
     const { exitCode, stdout } = await stack.tryRoot("monoclaw-security --json");
     const { fail, rows } = JSON.parse(stdout) as { fail: number; rows: { row: string; status: string }[] };
@@ -61,7 +63,7 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
       await until("alice reaches the dashboard", 60, () => own().reaches(address, 80));
       assert.equal(await own().reaches(address, port), false);
       assert.deepEqual(await ways(), {
-        ufw: `${String(port)}/tcp`,
+        ufw: publicOnly,
         expected: String(port),
         cloud: String(port),
       });
@@ -82,7 +84,8 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
       const told = await failing;
       assert.match(told, /nobody came in by the new way in time, so layer firewall was put back/);
       assert.match(told, /If the new way is the tailnet, see docs\/tailnet\.md/);
-      assert.equal((await ways()).ufw, `${String(port)}/tcp`);
+      assert.equal((await ways()).ufw, publicOnly);
+      assert.equal(await own().reaches(address, port), false, "the policy lets alice in already, the host doesn't");
       assert.equal((await stack.ssh("true")).exitCode, 0);
     });
 
@@ -101,7 +104,7 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
       const { all } = await stack.pulumi("preview", "--diff");
       assert.match(all, /^.*- .*Port 22022|^.*-.*"?22022"?/m);
       await stack.up("--skip-preview");
-      assert.deepEqual(await ways(), { ufw: tailnetRule, expected: over, cloud: "" });
+      assert.deepEqual(await ways(), { ufw: `allow ${tailnetRule}`, expected: over, cloud: "" });
       assert.deepEqual(await scan(await stack.address()), []);
       assert.notEqual((await stack.ssh("true", { args: ["-o", "ConnectTimeout=3"] })).exitCode, 0);
       const { sshCommand } = (await stack.outputs()) as { sshCommand: Record<string, string> };
@@ -141,7 +144,7 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
         );
         stack.configure({ "monoclaw:generation": 2 });
         await stack.up("--skip-preview");
-        assert.deepEqual(await ways(), { ufw: `${String(port)}/tcp`, expected: String(port), cloud: String(port) });
+        assert.deepEqual(await ways(), { ufw: publicOnly, expected: String(port), cloud: String(port) });
         assert.equal((await stack.ssh("true")).exitCode, 0);
         assert.equal(await own().reaches(address, port), false);
         assert.equal(await own().reaches(address, 80), true);

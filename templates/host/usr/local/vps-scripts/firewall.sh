@@ -2,24 +2,39 @@
 # What the firewall layer and the audit share: what the kernel lets in, whatever ufw's files say. A way in is a TCP port,
 # `22022`, or a port on one interface, `22022@tailscale0`.
 
-# ufw_rules WAY...: the rules of these ways in, sorted, as `ufw show added` prints them.
-ufw_rules() {
+# verdicts WAY...: what is let in or kept out for these ways: verdict, port, and interface if not all. What is open to everybody
+# isn't open to the tailnet, whatever its policy says, unless that is a way of its own.
+verdicts() {
   local way
   for way in "$@"; do
     if [[ $way == *@* ]]; then
-      printf 'ufw allow in on %s to any port %s proto tcp\n' "${way#*@}" "${way%@*}"
+      printf 'allow %s %s\n' "${way%@*}" "${way#*@}"
     else
-      printf 'ufw allow %s/tcp\n' "$way"
+      [[ " $* " == *" $way@tailscale0 "* ]] || printf 'deny %s tailscale0\n' "$way"
+      printf 'allow %s\n' "$way"
+    fi
+  done
+}
+
+# ufw_rules WAY...: the rules of these ways in, sorted, as `ufw show added` prints them.
+ufw_rules() {
+  local verdict port interface
+  verdicts "$@" | while read -r verdict port interface; do
+    if [[ -n $interface ]]; then
+      printf 'ufw %s in on %s to any port %s proto tcp\n' "$verdict" "$interface" "$port"
+    else
+      printf 'ufw %s %s/tcp\n' "$verdict" "$port"
     fi
   done | sort
 }
 
 # kernel_rules CHAIN WAY...: what ufw puts into the kernel for them, as iptables -S prints it.
 kernel_rules() {
-  local chain=$1 way
+  local chain=$1 verdict port interface
   shift
-  for way in "$@"; do
-    printf -- '-A %s %s-p tcp -m tcp --dport %s -j ACCEPT\n' "$chain" "$([[ $way != *@* ]] || printf -- '-i %s ' "${way#*@}")" "${way%@*}"
+  verdicts "$@" | while read -r verdict port interface; do
+    printf -- '-A %s %s-p tcp -m tcp --dport %s -j %s\n' "$chain" "${interface:+-i $interface }" "$port" \
+      "$([[ $verdict == allow ]] && printf ACCEPT || printf DROP)"
   done
 }
 
@@ -47,7 +62,7 @@ beyond() {
 
 # lacking TOOL WAY...: what ufw's rules for these ways should have put into the kernel, but isn't there.
 lacking() {
-  local tool=$1 prefix=ufw rules line
+  local tool=$1 prefix=ufw rules line dport
   shift
   [[ $tool == iptables ]] || prefix=ufw6
   rules=$("$tool" -S) || return
@@ -55,7 +70,12 @@ lacking() {
     printf '%s\n' '-P INPUT DROP' '-P FORWARD DROP' "-A INPUT -j $prefix-before-input" "-A $prefix-before-input -j $prefix-user-input"
     kernel_rules "$prefix-user-input" "$@"
   } | while IFS= read -r line; do
-    grep -qxF -- "$line" <<<"$rules" || printf '%s\n' "$line"
+    dport=${line##*--dport } dport=${dport%% *}
+    if ! grep -qxF -- "$line" <<<"$rules"; then
+      printf '%s\n' "$line"
+    elif [[ $line == *'-j DROP' && $(grep -m 1 -E -- "^-A $prefix-user-input .*--dport $dport " <<<"$rules") != "$line" ]]; then
+      printf '%s (before the rule that lets in)\n' "$line"
+    fi
   done
 }
 
