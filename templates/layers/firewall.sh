@@ -23,6 +23,14 @@ add() {
   fi
 }
 
+# remove PATTERN: the rules that it fits and that aren't wanted.
+remove() {
+  comm -23 <(rules) <(printf '%s\n' "$wanted") | sed -n "/$1/p" | while read -r _ rule; do
+    # shellcheck disable=SC2086 # a rule is several words
+    ufw --force delete $rule >/dev/null
+  done
+}
+
 # in_force: ufw is on, denies what comes in, filters IPv6 too and has just the wanted rules.
 in_force() {
   local status
@@ -51,15 +59,13 @@ if ! in_force; then
   sed -i 's/^IPV6=.*/IPV6=yes/' /etc/default/ufw
   ufw default deny incoming >/dev/null
   ufw default allow outgoing >/dev/null
-  # What is wanted first, so that the way in is never closed in between.
+  # What is wanted first, so that the way in is never closed in between. But to ufw, two verdicts on the same packets are one rule.
+  remove ' in on '
   comm -13 <(rules) <(printf '%s\n' "$wanted") | while read -r _ rule; do
     # shellcheck disable=SC2086 # a rule is several words
     add $rule
   done
-  comm -23 <(rules) <(printf '%s\n' "$wanted") | while read -r _ rule; do
-    # shellcheck disable=SC2086 # a rule is several words
-    ufw --force delete $rule >/dev/null
-  done
+  remove .
   ufw --force enable >/dev/null
   in_force || fail "ufw doesn't show the wanted state: $(ufw status verbose)"
   note {{{summary}}}
