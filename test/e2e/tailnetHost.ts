@@ -115,6 +115,15 @@ export class Sender {
     return this.layer("tailnet", tailnetScript({ ...host, authKey: key }));
   }
 
+  /**
+   * Joins by a new key. When a host that is logged in logs in again, tailscaled uses the key twice now and then, and the control
+   * server refuses it the second time; then the layer fails, is put back and asks for another key, so it gets one.
+   */
+  async join(host: TailnetHost = place): Promise<Ran> {
+    const joined = await this.tailnet(await authKey(host.tags), host);
+    return joined.all.includes("authkey already used") ? this.tailnet(await authKey(host.tags), host) : joined;
+  }
+
   dashboard(host: TailnetHost = place): Promise<Ran> {
     return this.layer("dashboard", dashboardScript(host));
   }

@@ -16,7 +16,7 @@ import {
   type TailTest,
 } from "./tailnetChecks";
 import { until } from "./attacker";
-import { authKey, devices, nameOf, place, tailnetApi } from "./tailnetHost";
+import { devices, nameOf, place, tailnetApi } from "./tailnetHost";
 
 /** What may happen to a host on its tailnet, and how the layers mend it. */
 export function faultTests(tailTest: TailTest): void {
@@ -79,7 +79,7 @@ export function faultTests(tailTest: TailTest): void {
     async (sender, peer) => {
       const [device] = await devices(place.hostname);
       for (const tags of [["tag:monoclaw", "tag:other"], ["tag:monoclaw"]]) {
-        const moved = await sender.tailnet(await authKey(tags), { ...place, tags });
+        const moved = await sender.join({ ...place, tags });
         assert.equal(moved.exitCode, 0, moved.all);
         assert.equal((await sender.facts())["tags"], tags.join(","));
         const [kept, ...more] = await devices(place.hostname);
@@ -110,7 +110,7 @@ export function faultTests(tailTest: TailTest): void {
       );
       await sender.until("login", "refused");
       same(await standing(sender), before);
-      assert.equal((await sender.tailnet(await authKey())).exitCode, 0);
+      assert.equal((await sender.join()).exitCode, 0);
       assert.match((await sender.dashboard()).stdout, new RegExp(`^dashboard: ${url}$`, "m"));
       const [kept, ...more] = await devices(place.hostname);
       assert.deepEqual([kept?.id, kept?.name, more.length], [device?.id, device?.name, 0]);
@@ -142,15 +142,12 @@ Server(("127.0.0.1", 8899), Pipe).serve_forever()'
     timeout 20 bash -c 'until [[ -n $(ss -Hltn "sport = :8899") ]]; do sleep 0.1; done'`);
       const elsewhere = { ...place, loginServer: "http://127.0.0.1:8899" };
       try {
-        applied(
-          await sender.tailnet(await authKey(), elsewhere),
-          "tailnet: joined the tailnet of http://127.0.0.1:8899",
-        );
+        applied(await sender.join(elsewhere), "tailnet: joined the tailnet of http://127.0.0.1:8899");
         assert.ok((await findings(sender)).includes("FAIL tailscale tailnet"));
         failed(await sender.tailnet("hskey-auth-wrong"), /didn't take this host/);
         await sender.until("online", "yes");
         assert.equal((await sender.facts())["server"], elsewhere.loginServer);
-        assert.equal((await sender.tailnet(await authKey())).exitCode, 0);
+        assert.equal((await sender.join()).exitCode, 0);
         assert.match((await sender.dashboard()).stdout, new RegExp(`^dashboard: ${url}$`, "m"));
       } finally {
         await sender.stack.root("systemctl stop e2e-other");
@@ -176,7 +173,7 @@ Server(("127.0.0.1", 8899), Pipe).serve_forever()'
       assert.equal(await gatewayPid(sender), gateway);
       const again = await sender.keys.deploy("leave");
       assert.deepEqual([again.exitCode, again.stdout], [0, "this host is on no tailnet"]);
-      assert.equal((await sender.tailnet(await authKey())).exitCode, 0);
+      assert.equal((await sender.join()).exitCode, 0);
       assert.match((await sender.dashboard()).stdout, new RegExp(`^dashboard: ${url}$`, "m"));
       await opens(peer);
       await passes(sender);
