@@ -151,9 +151,11 @@ void test("the gateway's own port is closed on the tailnet, even to those whom t
   const address = await tailnetAddress();
   assert.equal(await status("alice", `http://${address}:18789/`), "");
   const policy = await currentPolicy();
+  const rule = "in on tailscale0 to any port 22022 proto tcp";
   await editPolicy('{"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]}');
   try {
-    // By another open port it shows that the new policy counts.
+    // By another port, which the host opens for that, it shows that the new policy counts. To ufw it is one rule: the verdict changes.
+    await stack.root(`ufw allow ${rule}`);
     const ssh = `curl -s --http0.9 --max-time 2 --proxy socks5h://127.0.0.1:${String(proxies.alice)} http://${address}:22022/`;
     const { stdout } = await desk.run(
       `until [[ $(${ssh} | head -c 8) == SSH-2.0- ]]; do ((SECONDS < 30)) || exit 1; done; echo open`,
@@ -161,6 +163,7 @@ void test("the gateway's own port is closed on the tailnet, even to those whom t
     assert.equal(stdout, "open\n");
     assert.equal(await status("alice", `http://${address}:18789/`), "");
   } finally {
+    await stack.root(`ufw deny ${rule}`);
     await editPolicy(policy);
   }
 });
