@@ -169,7 +169,7 @@ Server(("127.0.0.1", 8899), Pipe).serve_forever()'
       assert.equal((await sender.facts())["login"], "no");
       await until("nothing answers the peer", 30, async () => (await status(peer, url)) === "000");
       assert.match(await line(sender), /^logged out; log in by a new key: pulumi up --replace/);
-      assert.equal((await audit(sender)).fail, 0, "a host that is off its tailnet doesn't fail the gate");
+      assert.ok((await findings(sender)).includes("WARN tailscale"));
       assert.equal(await gatewayPid(sender), gateway);
       const again = await sender.keys.deploy("leave");
       assert.deepEqual([again.exitCode, again.stdout], [0, "this host is on no tailnet"]);
