@@ -172,7 +172,7 @@ Server(("127.0.0.1", 8899), Pipe).serve_forever()'
       assert.ok((await findings(sender)).includes("WARN tailscale"));
       assert.equal(await gatewayPid(sender), gateway);
       const again = await sender.keys.deploy("leave");
-      assert.deepEqual([again.exitCode, again.stdout], [0, "this host is on no tailnet"]);
+      assert.deepEqual([again.exitCode, again.stdout], [0, "tailnet: this host is on no tailnet"]);
       // As destroy does. This headscale would take no key for a tagged device that has logged out (its issue 3371).
       const [device] = await devices(place.hostname);
       await tailnetApi("DELETE", `device/${device?.id ?? ""}`);
