@@ -54,10 +54,10 @@ export class Host extends pulumi.ComponentResource {
   constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("monoclaw:index:Host", name, {}, opts);
     const parent = { parent: this };
-    const { primaryUser, sshPort, previousSshPort, authorizedKeys } = args.settings;
+    const { primaryUser, sshPort, authorizedKeys } = args.settings;
     const { limits, fail2ban, updates, kernel, tailnet } = args.settings;
-    const sshPorts = previousSshPort === undefined ? [sshPort] : [sshPort, previousSshPort];
     const ways = sshWays(args.settings);
+    const sshPorts = ways.ports;
     const trust = new Trust(`${name}-trust`, parent);
     const token = new GatewayToken(`${name}-gateway`, parent);
 

@@ -11,6 +11,8 @@ export interface SshWay {
 
 /** The ways into a host: what is open, where layers come in now, and where a change must be confirmed. */
 export interface SshWays {
+  /** TCP ports that sshd listens on: the one to stay first. */
+  readonly ports: readonly number[];
   /** All that are open, those to stay first. */
   readonly open: readonly SshWay[];
   /** The one that is open before this run: during a change the previous one. */
@@ -30,6 +32,7 @@ export function sshWays({ sshPort, previousSshPort, tailnet }: Ways): SshWays {
   const ports = unique([sshPort, previousSshPort ?? sshPort]);
   const reaches = unique([reach(tailnet.sshOnly), reach(tailnet.previousSshOnly ?? tailnet.sshOnly)]);
   return {
+    ports,
     open: reaches.flatMap((each) => ports.map((port) => ({ reach: each, port }))),
     now: { reach: reach(tailnet.previousSshOnly ?? tailnet.sshOnly), port: previousSshPort ?? sshPort },
     next: { reach: reach(tailnet.sshOnly), port: sshPort },
