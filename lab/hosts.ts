@@ -79,15 +79,12 @@ async function enter(name: InstanceName, host: string, argv: readonly string[], 
     ...(terminal ? [`TERM=${process.env.TERM ?? "xterm"}`] : []),
   ];
   const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"];
+  // A shell outside of the host's PID namespace waits for the program. nsenter would stop itself once it sees its program
+  // stopped, as a host that shuts down stops all of its processes, and then the host waits for ever to be rid of it.
   const command = [
-    "nsenter",
-    "--target",
-    String(pid),
-    ...namespaces,
-    "--",
-    "env",
-    "--ignore-environment",
-    ...environment,
+    ...["nsenter", "--target", String(pid), "--no-fork", ...namespaces, "--"],
+    ...["env", "--ignore-environment", ...environment],
+    ...["sh", "-c", '"$@"; exit "$?"', "sh"],
   ];
   // A terminal of the machine has no name inside the host: script makes one there.
   const quoted = argv.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");

@@ -133,6 +133,17 @@ export async function hostTests(step: Step, keys: KeyPair): Promise<void> {
     assert.equal(await statusOf(one()), "running");
   });
 
+  await step("a program that exec runs ends with the host, even one that was stopped", async () => {
+    const stopped = exec(instance, "one", ["bash", "-c", "kill -STOP $$"]);
+    const states = () => inside("ps", "--no-headers", "-o", "stat", "-C", "bash").catch(() => "");
+    await waitUntil(async () => (await states()).includes("T"), { deadline: 20_000, what: "the program to stop" });
+    assert.equal((await cli("kill", "one")).stdout, "one: power cut\n");
+    assert.equal((await stopped).exitCode, 137);
+    await untilStatus("off");
+    await act(one(), "poweron");
+    await untilSsh(keys, one().ipv4);
+  });
+
   await step("shutdown, power on, reboot, reset and a power cut, by API and command", async () => {
     await act(one(), "shutdown");
     await untilStatus("off");

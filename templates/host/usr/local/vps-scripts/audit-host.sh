@@ -58,6 +58,17 @@ update_rows() {
   path 644 root:root /etc/apt/apt.conf.d/20auto-upgrades 'regular file'
 }
 
+# A clock that is far off fails TLS (apt, the tailnet, the gateway's models), and hides when things happened.
+clock_row() {
+  local state
+  state=$(clock_state)
+  case $state in
+    synchronised) row PASS 'clock' 'synchronised' ;;
+    container) row PASS 'clock' "the machine's that this container runs on" ;;
+    *) row WARN 'clock' "$state, must be synchronised; see timedatectl, and: timedatectl set-ntp true" ;;
+  esac
+}
+
 stack_rows() {
   if [[ -n ${want[primaryUser]-} && -n ${want[sshPorts]-} ]]; then
     row PASS 'stack' 'has said what it expects of this host'
@@ -80,4 +91,5 @@ stack_rows() {
 matrix_rows
 script_rows
 update_rows
+clock_row
 stack_rows

@@ -34,3 +34,18 @@ in_unit() {
   systemd-run --quiet --collect --pipe --wait --service-type=exec --property=RuntimeMaxSec="$seconds" \
     --setenv=LC_ALL=C.UTF-8 --setenv=HOME=/root -- "$@"
 }
+
+# clock_state: synchronised; container (the machine sets it); unsynchronised; or unknown. Each question is bounded in time.
+clock_state() {
+  case $(timeout -k 1 2 timedatectl show --property=NTPSynchronized --value 2>/dev/null) in
+    yes) printf 'synchronised\n' ;;
+    no)
+      if timeout -k 1 2 systemd-detect-virt --quiet --container; then
+        printf 'container\n'
+      else
+        printf 'unsynchronised\n'
+      fi
+      ;;
+    *) printf 'unknown\n' ;;
+  esac
+}
