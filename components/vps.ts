@@ -56,7 +56,6 @@ export class Vps extends pulumi.ComponentResource implements Machine {
         labels,
         type: "ipv4",
         location: args.server.location,
-        assigneeType: "server",
         autoDelete: false,
       },
       parent,
