@@ -128,6 +128,8 @@ hostTest("Systemd Service Hardening: every directive and limit is in force", asy
     ReadWritePaths: "/var/lib/openclaw -/tmp/openclaw",
     MemoryMax: String(2 * 1024 ** 3),
     TasksMax: "100",
+    TimeoutStopUSec: "1min 30s",
+    KillMode: "mixed",
   };
   assert.deepEqual(Object.fromEntries(Object.keys(wanted).map((key) => [key, shown.get(key)])), wanted);
   // What the kernel holds of it for the running process, not just the manager.
