@@ -294,6 +294,16 @@ export const unreadable: readonly Mutation[] = [
   },
 ];
 
+/** A clock that nobody sets. A container has the machine's, so both tools must tell of another host. */
+export const otherClock: Mutation & { readonly byHand: string; readonly because: string } = {
+  break: `printf '#!/bin/sh\\necho no\\n' >/run/e2e-no; printf '#!/bin/sh\\necho none; exit 1\\n' >/run/e2e-none; chmod 755 /run/e2e-no*
+mount --bind /run/e2e-no /usr/bin/timedatectl; mount --bind /run/e2e-none /usr/bin/systemd-detect-virt`,
+  rows: ["clock"],
+  status: "WARN",
+  byHand: "umount /usr/bin/timedatectl /usr/bin/systemd-detect-virt; rm /run/e2e-no*",
+  because: "who sets the clock is the distribution's affair: timedatectl set-ntp true",
+};
+
 /** What no layer mends: each by itself, with the reason. */
 export const byHand: readonly (Mutation & { readonly byHand: string; readonly because: string })[] = [
   {
@@ -334,15 +344,7 @@ nft flush chain inet f2b-table f2b-chain`,
     byHand: "chmod a+x /usr/bin/unattended-upgrade",
     because: "the program is its package's: apt-get install --reinstall unattended-upgrades",
   },
-  {
-    // A container has the machine's clock, so both tools must tell of another host.
-    break: `printf '#!/bin/sh\\necho no\\n' >/run/e2e-no; printf '#!/bin/sh\\necho none; exit 1\\n' >/run/e2e-none; chmod 755 /run/e2e-no*
-mount --bind /run/e2e-no /usr/bin/timedatectl; mount --bind /run/e2e-none /usr/bin/systemd-detect-virt`,
-    rows: ["clock"],
-    status: "WARN",
-    byHand: "umount /usr/bin/timedatectl /usr/bin/systemd-detect-virt; rm /run/e2e-no*",
-    because: "who sets the clock is the distribution's affair: timedatectl set-ntp true",
-  },
+  otherClock,
   {
     break: "touch /etc/monoclaw/token-regenerated",
     rows: ["token source"],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import execa from "execa";
 import { until } from "./attacker";
+import { otherClock } from "./auditMutations";
 import { fingerprint, hostTest } from "./hostTest";
 import type { TestStack } from "./stack";
 
@@ -64,16 +65,19 @@ hostTest("monoclaw-status: one screen in the same order, as the host is", async 
 hostTest("monoclaw-status: what needs attention is marked and is the exit code; all is told at once", async (stack) => {
   const fault = `ufw allow 81/tcp >/dev/null; echo linux-image >/run/reboot-required.pkgs; touch /run/reboot-required
     mkdir /var/lib/monoclaw/journal/ssh; echo x >/var/lib/monoclaw/journal/ssh/pending; mv /etc/monoclaw/expected /run/expected
-    sed 's/^sshWays=.*/sshWays=22022,2222/' /run/expected >/etc/monoclaw/expected; systemctl stop fail2ban`;
+    sed 's/^sshWays=.*/sshWays=22022,2222/' /run/expected >/etc/monoclaw/expected; systemctl stop fail2ban
+    ${otherClock.break}`;
   const mend = `ufw --force delete allow 81/tcp >/dev/null; rm /run/reboot-required /run/reboot-required.pkgs
     rm -r /var/lib/monoclaw/journal/ssh; mv /run/expected /etc/monoclaw/expected; systemctl start fail2ban
-    until fail2ban-client status sshd >/dev/null 2>&1; do ((SECONDS < 20)); sleep 0.1; done`;
+    until fail2ban-client status sshd >/dev/null 2>&1; do ((SECONDS < 20)); sleep 0.1; done
+    ${otherClock.byHand}`;
   const before = await fingerprint(stack);
   await broken(stack, fault, mend, async () => {
     const { code, lines } = await status(stack);
     assert.equal(code, 1);
     assert.equal(lines.get("firewall"), "! active, open: 22022/tcp 81/tcp; the stack wants 22022/tcp 2222/tcp");
     assert.equal(lines.get("bans"), "! fail2ban gives no answer");
+    assert.equal(lines.get("clock"), "! not synchronised; see: timedatectl");
     assert.equal(lines.get("changes"), "! not confirmed yet, and put back if nobody does: ssh; run: pulumi up");
     assert.equal(lines.get("reboot"), "! needed by linux-image");
   });
