@@ -16,6 +16,20 @@ export interface VpsArgs {
   readonly bootstrap: pulumi.Input<BootstrapArgs>;
 }
 
+/**
+ * What the cloud's firewall lets in. Without a port that is a ping from an address that nobody has (RFC 5737): the provider
+ * never takes the last rule off a firewall that has one.
+ */
+function rulesFor(ports: readonly number[]) {
+  if (ports.length === 0) {
+    return [{ direction: "in", protocol: "icmp", sourceIps: ["192.0.2.1/32"], description: "Nobody" }];
+  }
+  return ports.map((port) => ({
+    ...{ direction: "in", protocol: "tcp", port: String(port) },
+    ...{ sourceIps: ["0.0.0.0/0", "::/0"], description: "SSH" },
+  }));
+}
+
 /** A server at Hetzner Cloud behind a firewall that lets in SSH alone, from the first packet on. */
 export class Vps extends pulumi.ComponentResource implements Machine {
   /** IPv4 address, which outlives the server. */
@@ -39,13 +53,7 @@ export class Vps extends pulumi.ComponentResource implements Machine {
       {
         name: label,
         labels,
-        rules: args.publicPorts.map((port) => ({
-          direction: "in",
-          protocol: "tcp",
-          port: String(port),
-          sourceIps: ["0.0.0.0/0", "::/0"],
-          description: "SSH",
-        })),
+        rules: rulesFor(args.publicPorts),
       },
       parent,
     );

@@ -258,6 +258,18 @@ void describe("Firewall", () => {
     assert.deepEqual(changed.replaces, []);
   });
 
+  void it("keeps its last rule, as the official provider does", async () => {
+    cloud.answers.set("GET firewalls/3", {
+      firewall: { id: 3, name: "f", labels: {}, rules: [shown], applied_to: [] },
+    });
+    cloud.answers.set("POST firewalls/3/actions/set_rules", { actions: [action()] });
+    const olds = { name: "f", labels: {}, rules: [rule] };
+    await plugins.firewall.update("3", olds, { name: "f", rules: [] });
+    assert.ok(!cloud.asked().some((call) => call.includes("set_rules")));
+    await plugins.firewall.update("3", olds, { name: "f", rules: [{ ...rule, port: "2222" }] });
+    assert.ok(cloud.asked().some((call) => call.includes("set_rules")));
+  });
+
   void it("refuses addresses that are none, and networks with host bits", async () => {
     const rules = [{ ...rule, sourceIps: ["10.0.0.1/8", "nowhere", "10.0.0.0/8", "2001:db8::/32", "fe80::1/64"] }];
     const { failures } = await plugins.firewall.check({ name: "f", rules });

@@ -49,8 +49,11 @@ export function firewall(api: Api): Resource {
     async update(id, olds, news, context) {
       const { name = null, labels = {} } = news;
       if (!same(olds["name"], name)) await api.call("PUT", `firewalls/${id}`, { name });
-      if (!same(canonical("rules", olds["rules"] ?? null), canonical("rules", news["rules"] ?? null))) {
-        await api.act("POST", `firewalls/${id}/actions/set_rules`, { rules: rulesOf(news) }, context);
+      const rules = rulesOf(news);
+      // As the official provider: without a rule to set it leaves those that there are.
+      const differs = !same(canonical("rules", olds["rules"] ?? null), canonical("rules", news["rules"] ?? null));
+      if (differs && rules.length > 0) {
+        await api.act("POST", `firewalls/${id}/actions/set_rules`, { rules }, context);
       }
       if (!same(olds["labels"] ?? {}, labels)) await api.call("PUT", `firewalls/${id}`, { labels });
       const outputs = await read(id);
