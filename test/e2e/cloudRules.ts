@@ -5,7 +5,7 @@ interface Firewall {
   readonly rules: readonly { readonly port: string | null; readonly source_ips: readonly string[] }[];
 }
 
-/** The ports that the cloud's firewall of this name opens to everybody, the highest first. */
+/** The ports that the cloud's firewall of this name lets in, the highest first. Its rule for an address that nobody has opens none. */
 export async function cloudRules(firewall: string): Promise<number[]> {
   const { firewalls } = await cloud<{ firewalls: Firewall[] }>("GET", "firewalls");
   const found = firewalls.find(({ name }) => name === firewall);

@@ -35,12 +35,17 @@ in_unit() {
     --setenv=LC_ALL=C.UTF-8 --setenv=HOME=/root -- "$@"
 }
 
-# clock_state: synchronised; container (the machine sets it); unsynchronised; or unknown. Each question is bounded in time.
+# quick COMMAND...: gives up after two seconds.
+quick() {
+  timeout --kill-after=1 2 "$@" 2>/dev/null
+}
+
+# clock_state: synchronised; container (the machine sets it); unsynchronised; or unknown.
 clock_state() {
-  case $(timeout -k 1 2 timedatectl show --property=NTPSynchronized --value 2>/dev/null) in
+  case $(quick timedatectl show --property=NTPSynchronized --value) in
     yes) printf 'synchronised\n' ;;
     no)
-      if timeout -k 1 2 systemd-detect-virt --quiet --container; then
+      if quick systemd-detect-virt --quiet --container; then
         printf 'container\n'
       else
         printf 'unsynchronised\n'
