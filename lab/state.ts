@@ -83,6 +83,10 @@ export interface Server {
   readonly mac: string;
   /** Folder name of the base image that its disk lies upon. */
   base: string;
+  /** Folders of the layers above it, the topmost first: what a snapshot or a checkpoint holds of a disk. */
+  layers?: readonly string[];
+  /** Arguments of the host's init, until the lab is loaded anew. */
+  bootArguments?: readonly string[];
   /** Public keys that were given when it was created. */
   readonly sshKeys: readonly string[];
   userData: string;

@@ -51,6 +51,8 @@ export class Lab {
       id: server.id,
       name: server.name,
       base: server.base,
+      layers: server.layers ?? [],
+      bootArguments: server.bootArguments ?? [],
       mac: server.mac,
       memory: memoryOf(server),
       location: server.location,

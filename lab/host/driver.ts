@@ -79,7 +79,8 @@ export class NspawnDriver implements HostDriver {
     const program = [join(__dirname, "run-host.sh")];
     spawnGroup({ group, memory: spec.memory }, program, consoleLog(this.instance, spec.id), {
       LAB_DIR: dir,
-      LAB_ROOTFS: base.rootfs,
+      LAB_LOWER: [...spec.layers, base.rootfs].join(":"),
+      LAB_BOOT: spec.bootArguments.join(" "),
       LAB_FABRIC: String(fabric),
       LAB_MACHINE: `${this.instance.name}-${portName(spec.id)}`,
       LAB_HOSTNAME: spec.name,

@@ -2,9 +2,10 @@
 # Runs one lab host until it powers off; a reboot from inside starts it again. Started by the lab's daemon in a process
 # group of its own, outlives the daemon. Mounts and network exist in namespaces of this process only, and vanish with it.
 #
-# Environment, all required: LAB_DIR (disk and seed), LAB_ROOTFS (shared lower layer), LAB_FABRIC (PID that holds the
+# Environment, all required: LAB_DIR (disk and seed), LAB_LOWER (shared lower layers, the topmost first), LAB_FABRIC (PID that holds the
 # lab's network), LAB_MACHINE (container name), LAB_HOSTNAME, LAB_PORT (interface in the fabric), LAB_MAC, LAB_GATEWAY,
-# LAB_IPV4 and LAB_IPV6 (address, and network with length; either may be empty), LAB_RESTRICTED (yes, or empty).
+# LAB_IPV4 and LAB_IPV6 (address, and network with length; either may be empty), LAB_RESTRICTED (yes, or empty),
+# LAB_BOOT (arguments for its init, or empty).
 set -euo pipefail
 
 # nspawn's exit code for a reboot from inside (EXIT_FORCE_RESTART in systemd's sources).
@@ -44,7 +45,7 @@ boot() {
   # redirect_dir lets the guest rename directories that come from the shared layer; volatile spares it from waiting for the
   # machine's disk: a lab's power cut ends processes, and what they wrote is there whether it was synced or not.
   rm -rf "$LAB_DIR/work/work/incompat"
-  mount -t overlay overlay -o "redirect_dir=on,volatile,lowerdir=$LAB_ROOTFS,upperdir=$LAB_DIR/upper,workdir=$LAB_DIR/work" \
+  mount -t overlay overlay -o "redirect_dir=on,volatile,lowerdir=$LAB_LOWER,upperdir=$LAB_DIR/upper,workdir=$LAB_DIR/work" \
     "$LAB_DIR/root"
   plug_in
   # nspawn asks udev about interfaces unless /sys is read-only, as it is in any container.
@@ -53,11 +54,13 @@ boot() {
   if [[ $LAB_RESTRICTED == yes ]]; then
     kernel=(--system-call-filter="~unshare")
   fi
+  local -a arguments
+  read -r -a arguments <<<"$LAB_BOOT"
   export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
   exec systemd-nspawn --boot --quiet --register=no --keep-unit --console=read-only \
     --directory="$LAB_DIR/root" --machine="$LAB_MACHINE" --hostname="$LAB_HOSTNAME" \
     --network-interface=eth0 --resolv-conf=off --timezone=off --bind=/dev/net/tun \
-    "${kernel[@]}"
+    "${kernel[@]}" "${arguments[@]}"
 }
 
 main() {

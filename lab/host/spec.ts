@@ -5,6 +5,10 @@ export interface HostSpec {
   readonly name: string;
   /** Folder name of the base in the cache. */
   readonly base: string;
+  /** Folders of the layers that its disk lies upon, above the base, the topmost first; never written to. */
+  readonly layers: readonly string[];
+  /** What the host's init gets on its command line, e.g. `systemd.mask=cron.service`. */
+  readonly bootArguments: readonly string[];
   readonly mac: string;
   /** Memory of the server's type, in GB; what the host takes beyond it ends processes there, not on this machine. */
   readonly memory: number;

@@ -16,6 +16,8 @@ const spec: HostSpec = {
   ...{ id: 7, name: "one", base: "base", mac: "02:00:00:00:00:07", memory: 4, location: "fsn1" },
   ...{ ipv4: "10.77.90.10", ipv6: "fd77:90:0:a::/64", sshKeys: ["ssh-ed25519 AAAA me"] },
   ...{ userData: "#!/bin/sh\n: 'as it is'\n", rootPassword: undefined, restricted: false },
+  layers: [],
+  bootArguments: [],
 };
 const network = { gateway4: "10.77.90.1", nameservers: ["192.0.2.53"] };
 

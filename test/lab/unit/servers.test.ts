@@ -53,6 +53,8 @@ void test("create: what the host is booted with", async () => {
     rootPassword: undefined,
     restricted: false,
     memory: 4,
+    layers: [],
+    bootArguments: [],
   });
 });
 
