@@ -6,7 +6,7 @@ import { ensureLab, stopLab } from "./client";
 import { consoleLog, hostGroup } from "./host/driver";
 import { killGroup } from "./host/groups";
 import { execHere, findHost, HostInfo, ls } from "./hosts";
-import { InstanceName, instanceNames, instanceOf } from "./instances";
+import { InstanceName, instanceNames, instanceOf, isInstanceName } from "./instances";
 import { messageOf } from "./run";
 import { tailnetAccess } from "./tailnet/access";
 import { loginServer, tailnetDomain } from "./tailnet/config";
@@ -160,9 +160,9 @@ export async function main(argv: readonly string[]): Promise<number> {
       console.log(help);
       return values.help ? 0 : 2;
     }
-    const instance = instanceNames.find((candidate) => candidate === values.instance);
-    if (instance === undefined) {
-      throw new UsageError(`there is no lab '${values.instance}': ${instanceNames.join(" or ")}`);
+    const { instance } = values;
+    if (!isInstanceName(instance)) {
+      throw new UsageError(`there is no lab '${instance}': ${instanceNames.join(" or ")}`);
     }
     return await command(name, [...args, ...passed], { instance, json: values.json, follow: values.follow });
   } catch (error) {

@@ -174,6 +174,40 @@ async function startDaemon(instance: Instance, progress: (line: string) => void)
   progress(`lab ${instance.name}: up on ${instance.endpoint} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
 }
 
+/** How long a lab may take to be saved or loaded: a moment, or the time of copying its disks to another file system. */
+const checkpointDeadline = 120_000;
+
+async function checkpoint(name: InstanceName, what: "save" | "load", body: object): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${String(instanceOf(name).port)}/lab/${what}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${labToken}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(checkpointDeadline),
+  });
+  if (!response.ok) {
+    throw new Error(`lab ${name}: ${what}: ${String(response.status)} ${await response.text()}`);
+  }
+}
+
+/** Moves all of a lab whose hosts are off into a folder that doesn't exist yet; the lab is empty afterwards. */
+export async function saveLab(name: InstanceName, folder: string): Promise<void> {
+  await checkpoint(name, "save", { folder });
+}
+
+/**
+ * Makes a lab what it was when {@link saveLab} saved it, and boots its hosts. What it is now is lost.
+ *
+ * @param folder - of the checkpoint; without one the lab is empty afterwards
+ * @param bootArguments - for the init of each host, e.g. `systemd.mask=openclaw.service`
+ */
+export async function loadLab(
+  name: InstanceName,
+  folder?: string,
+  bootArguments: readonly string[] = [],
+): Promise<void> {
+  await checkpoint(name, "load", { folder, bootArguments });
+}
+
 /** Ends the daemon only; hosts go on. */
 async function stopDaemon(instance: Instance): Promise<void> {
   const group = daemonGroup(instance);

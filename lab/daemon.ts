@@ -5,10 +5,11 @@ import { buildApi } from "./api/app";
 import { Lab } from "./api/context";
 import { buildMetadata } from "./api/metadata";
 import { watchHosts } from "./api/serverActions";
+import { checkpointRoutes } from "./checkpoint";
 import { NspawnDriver } from "./host/driver";
 import { groupsOf, killGroup } from "./host/groups";
 import { ensureNetwork } from "./host/network";
-import { Instance, InstanceName, instanceNames, instanceOf, labToken } from "./instances";
+import { Instance, InstanceName, instanceOf, isInstanceName, labToken } from "./instances";
 import { messageOf } from "./run";
 import { Store } from "./state";
 import { buildTailnetApi } from "./tailnet/api/app";
@@ -50,14 +51,20 @@ function adopt(lab: Lab): void {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { instance: { type: "string" } } });
-  const name = instanceNames.find((candidate) => candidate === values.instance) ?? ("dev" satisfies InstanceName);
+  const wanted = values.instance ?? "dev";
+  if (!isInstanceName(wanted)) {
+    throw new Error(`there is no lab '${wanted}'`);
+  }
+  const name: InstanceName = wanted;
   const instance = instanceOf(name);
   mkdirSync(instance.stateDir, { recursive: true, mode: 0o700 });
 
   const store = new Store(join(instance.stateDir, "state.json"));
   const lab = new Lab(instance, store, new NspawnDriver(instance, log), log);
   const identity = { instance: name, checkout: instance.checkout, version: codeVersion(), pid: process.pid };
+  const tailnet = tailnetOf(instance, log);
   const api = buildApi(lab, labToken, identity);
+  checkpointRoutes(api, lab, tailnet);
   // Owning the port makes this the one daemon of the instance; nothing is touched before.
   await api.listen({ host: "127.0.0.1", port: instance.port });
   await removeStrays(instance, lab);
@@ -75,7 +82,6 @@ async function main(): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     metadata.once("error", reject).listen(instance.metadataPort, `${instance.prefix4}.1`, resolve);
   });
-  const tailnet = tailnetOf(instance, log);
   const tailnetApi = buildTailnetApi(tailnet, log);
   await tailnetApi.listen({ host: "127.0.0.1", port: instance.tailnetPort });
   const downloads = buildDownloads(instance);

@@ -1,10 +1,24 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
-/** Labs that can run side by side on one machine: `dev` for people, `test` for `npm test`, `selftest` for the lab's own tests. */
-export type InstanceName = "dev" | "test" | "selftest";
+/**
+ * Labs that can run side by side on one machine: `dev` for people, `test` for one test file run by hand, `selftest` for the lab's own
+ * tests. `test1`, `test2` … are those of `npm test`, each in a lane, a network of its own (lanes.ts), so all have `test`'s addresses.
+ */
+export type InstanceName = Family | `test${number}`;
+
+type Family = "dev" | "test" | "selftest";
 
 export const instanceNames: readonly InstanceName[] = ["dev", "test", "selftest"];
+
+/** Whether a lab of this name can be. */
+export function isInstanceName(name: string): name is InstanceName {
+  return instanceNames.some((known) => known === name) || /^test[1-9]$/.test(name);
+}
+
+function familyOf(name: InstanceName): Family {
+  return name === "dev" || name === "selftest" ? name : "test";
+}
 
 /**
  * API token of every lab: 64 characters as the provider's are. It is no secret: the API listens on loopback only, and
@@ -15,6 +29,8 @@ export const labToken = `lab${"0".repeat(58)}lab`;
 /** One lab: its names on the machine, addresses and folders. Everything that it changes on the machine carries one of them. */
 export interface Instance {
   readonly name: InstanceName;
+  /** What its hosts call it in names and addresses: the same for all lanes, so that a checkpoint of one can be loaded in any. */
+  readonly family: string;
   /** TCP port of the API on 127.0.0.1. */
   readonly port: number;
   /** Base URL as `hcloud:endpoint` wants it. */
@@ -46,15 +62,17 @@ export interface Instance {
 }
 
 const checkout = resolve(__dirname, "..");
-const ports: Record<InstanceName, number> = { dev: 8480, test: 8490, selftest: 8470 };
-const networks: Record<InstanceName, number> = { dev: 80, test: 90, selftest: 70 };
+const ports: Record<Family, number> = { dev: 8480, test: 8490, selftest: 8470 };
+const networks: Record<Family, number> = { dev: 80, test: 90, selftest: 70 };
 
 /** The lab of this name, as this checkout runs it. */
 export function instanceOf(name: InstanceName): Instance {
-  const port = ports[name];
-  const network = String(networks[name]);
+  const family = familyOf(name);
+  const port = ports[family];
+  const network = String(networks[family]);
   return {
     name,
+    family,
     port,
     endpoint: `http://127.0.0.1:${String(port)}/v1`,
     metadataPort: port + 1,

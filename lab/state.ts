@@ -105,6 +105,11 @@ export interface LabState {
 
 const keptActions = 1000;
 
+/** A lab without anything. */
+export function newState(): LabState {
+  return { nextId: 1001, servers: [], sshKeys: [], firewalls: [], primaryIps: [], actions: [] };
+}
+
 /** The lab's memory, written to one file after each change. */
 export class Store {
   readonly state: LabState;
@@ -112,9 +117,21 @@ export class Store {
   /** @param path - file to keep the state in; without one it lives in memory only (unit tests). */
   constructor(private readonly path?: string) {
     this.state =
-      path !== undefined && existsSync(path)
-        ? (JSON.parse(readFileSync(path, "utf8")) as LabState)
-        : { nextId: 1001, servers: [], sshKeys: [], firewalls: [], primaryIps: [], actions: [] };
+      path !== undefined && existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as LabState) : newState();
+  }
+
+  /** Makes this the state, in the lists that everybody holds already. */
+  replace(state: LabState): void {
+    const into = <T>(list: T[], items: readonly T[]): void => {
+      list.splice(0, list.length, ...items);
+    };
+    this.state.nextId = state.nextId;
+    into(this.state.servers, state.servers);
+    into(this.state.sshKeys, state.sshKeys);
+    into(this.state.firewalls, state.firewalls);
+    into(this.state.primaryIps, state.primaryIps);
+    into(this.state.actions, state.actions);
+    this.save();
   }
 
   /** A number that no resource of this lab ever had. */

@@ -82,7 +82,7 @@ export async function ensureNetwork(instance: Instance, log: string): Promise<bo
   });
   await run(["sysctl", "-q", "-w", `net.ipv4.conf.${uplink}.forwarding=1`]);
   await run(["nft", "-f", "-"], { input: machineTable(instance) });
-  await allowForwarding(instance);
+  await allowForwarding(instance.uplink);
   return true;
 }
 
@@ -150,7 +150,7 @@ export async function removeNetwork(instance: Instance): Promise<void> {
   if ((await tryRun(["nft", "list", "table", "inet", instance.table])).exitCode === 0) {
     await run(["nft", "delete", "table", "inet", instance.table]);
   }
-  await restoreForwarding(instance);
+  restoreForwarding(instance.uplink);
 }
 
 /** Interfaces of the machine whose forwarding the labs switched on, with what was there before. */
@@ -183,14 +183,21 @@ function writeRecord(record: ForwardingRecord): void {
   writeFileSync(recordPath(), JSON.stringify(record, undefined, 2));
 }
 
-/** The interface to the outside must forward answers: a setting of the machine, so it is written down before. */
-async function allowForwarding(instance: Instance): Promise<void> {
+/**
+ * The interface to the outside must forward answers: a setting of the machine, so it is written down before.
+ *
+ * @param user - the interface for which it must
+ */
+export async function allowForwarding(user: string): Promise<void> {
   const routes = JSON.parse(await run(["ip", "-4", "-json", "route", "show", "default"])) as { dev: string }[];
   const record = readRecord();
   for (const name of new Set(routes.map((route) => route.dev))) {
     const present = readFileSync(forwardingPath(name), "utf8").trim();
+    if (present === "1" && record.interfaces[name] === undefined) {
+      continue; // nobody has to put it back
+    }
     const entry = (record.interfaces[name] ??= { original: present, users: [] });
-    entry.users = [...new Set([...entry.users, instance.uplink])];
+    entry.users = [...new Set([...entry.users, user])];
     writeRecord(record);
     if (present !== "1") {
       writeFileSync(forwardingPath(name), "1");
@@ -198,10 +205,11 @@ async function allowForwarding(instance: Instance): Promise<void> {
   }
 }
 
-function restoreForwarding(instance: Instance): Promise<void> {
+/** Puts the setting back once nobody needs it any more. */
+export function restoreForwarding(user: string): void {
   const record = readRecord();
   for (const [name, entry] of Object.entries(record.interfaces)) {
-    entry.users = entry.users.filter((user) => user !== instance.uplink);
+    entry.users = entry.users.filter((other) => other !== user);
     if (entry.users.length === 0) {
       if (existsSync(forwardingPath(name))) {
         writeFileSync(forwardingPath(name), entry.original);
@@ -211,5 +219,4 @@ function restoreForwarding(instance: Instance): Promise<void> {
     }
   }
   writeRecord(record);
-  return Promise.resolve();
 }

@@ -8,8 +8,8 @@ export function loginServer({ prefix4, controlPort }: Instance): string {
 }
 
 /** Suffix of the MagicDNS names: a host `web` is `web.dev.tailnet.test`. */
-export function tailnetDomain({ name }: Instance): string {
-  return `${name}.tailnet.test`;
+export function tailnetDomain({ family }: Instance): string {
+  return `${family}.tailnet.test`;
 }
 
 /** Folder of the tailnet's files. */

@@ -37,6 +37,12 @@ export class Control {
     return this.starting;
   }
 
+  /** Ends both. */
+  async stop(): Promise<void> {
+    await this.starting?.catch(() => undefined);
+    await Promise.all(["headscale", "derper"].map((name) => killGroup(`${this.instance.group}-${name}`)));
+  }
+
   /** Calls headscale's own API. @throws TailnetError with headscale's message if it refuses */
   async call<T>(method: string, path: string, body?: object): Promise<T> {
     await this.ensure();

@@ -36,12 +36,21 @@ export const defaultPolicy = `// The policy of a new tailnet: everybody may reac
 
 /** The tailnet's memory, in one file that only root reads. */
 export class TailnetStore {
-  readonly state: TailnetState;
+  state: TailnetState;
 
   /** @param path - file to keep it in; without one it lives in memory only (unit tests) */
   constructor(private readonly path?: string) {
-    this.state = this.exists()
-      ? (JSON.parse(readFileSync(path ?? "", "utf8")) as TailnetState)
+    this.state = this.read();
+  }
+
+  /** Takes what is in the file now, which somebody else has changed. */
+  reload(): void {
+    this.state = this.read();
+  }
+
+  private read(): TailnetState {
+    return this.exists()
+      ? (JSON.parse(readFileSync(this.path ?? "", "utf8")) as TailnetState)
       : { policy: defaultPolicy, magicDns: true, keys: [] };
   }
 

@@ -44,6 +44,8 @@ export interface Backend {
   call<T>(method: string, path: string, body?: object): Promise<T>;
   /** Makes the control server run as the store says. */
   ensure(): Promise<void>;
+  /** Ends the control server and the relay. */
+  stop(): Promise<void>;
   readonly judge: Judge;
 }
 
@@ -88,6 +90,7 @@ export function tailnetOf(instance: Instance, log: (line: string) => void): Tail
   return new Tailnet(instance, store, {
     call: (method, path, body) => control.call(method, path, body),
     ensure: () => control.ensure(),
+    stop: () => control.stop(),
     judge: judgeOf(instance),
   });
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fingerprint, hostTest } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import {
   anotherUid,
   byHand,
@@ -13,6 +13,8 @@ import {
   type Mutation,
 } from "./auditMutations";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 interface Report {
   readonly pass: number;

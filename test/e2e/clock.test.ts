@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import execa from "execa";
-import { disturbingTest } from "./hostTest";
+import { host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 const receiver = "/usr/local/vps-scripts/receiver.sh";
 
@@ -41,30 +43,27 @@ note "year $(date +%Y)"
 confirm_within 600
 `;
 
-disturbingTest(
-  "a clock that is a decade off changes nothing: layers are verified, applied and confirmed",
-  async (stack) => {
-    const keys = await Keys.of(stack);
-    await withClock(stack, async (set) => {
-      for (const offset of [10, -10]) {
-        await set(`${offset > 0 ? "+" : ""}${String(offset)}y`);
-        const { text, digest } = keys.envelope("e2e-clock", layer());
-        const applied = await keys.deploy("apply", text);
-        assert.equal(applied.exitCode, 0, applied.all);
-        assert.match(applied.stdout, new RegExp(`year ${String(year(offset))}`), "the layer's clock wasn't off");
-        const timer = await stack.root(
-          "systemctl show monoclaw-revert-e2e-clock.timer -p TimersMonotonic -p TimersCalendar",
-        );
-        assert.match(timer, /^TimersMonotonic=\{ OnActiveUSec=10min ;/m);
-        assert.doesNotMatch(timer, /^TimersCalendar=./m, "a clock that somebody sets");
-        const kept = await keys.deploy(`confirm e2e-clock ${digest}`);
-        assert.deepEqual([kept.exitCode, kept.stdout], [0, "e2e-clock: confirmed over a new connection"]);
-      }
-    });
-  },
-);
+hostTest("a clock that is a decade off changes nothing: layers are verified, applied and confirmed", async (stack) => {
+  const keys = await Keys.of(stack);
+  await withClock(stack, async (set) => {
+    for (const offset of [10, -10]) {
+      await set(`${offset > 0 ? "+" : ""}${String(offset)}y`);
+      const { text, digest } = keys.envelope("e2e-clock", layer());
+      const applied = await keys.deploy("apply", text);
+      assert.equal(applied.exitCode, 0, applied.all);
+      assert.match(applied.stdout, new RegExp(`year ${String(year(offset))}`), "the layer's clock wasn't off");
+      const timer = await stack.root(
+        "systemctl show monoclaw-revert-e2e-clock.timer -p TimersMonotonic -p TimersCalendar",
+      );
+      assert.match(timer, /^TimersMonotonic=\{ OnActiveUSec=10min ;/m);
+      assert.doesNotMatch(timer, /^TimersCalendar=./m, "a clock that somebody sets");
+      const kept = await keys.deploy(`confirm e2e-clock ${digest}`);
+      assert.deepEqual([kept.exitCode, kept.stdout], [0, "e2e-clock: confirmed over a new connection"]);
+    }
+  });
+});
 
-disturbingTest(
+hostTest(
   "a step of the clock while a change waits to be confirmed: it still waits, and is confirmed",
   async (stack) => {
     const keys = await Keys.of(stack);
@@ -85,27 +84,24 @@ disturbingTest(
   },
 );
 
-disturbingTest(
-  "a step of the clock while the gateway starts: the wait goes on, and the gateway is up",
-  async (stack) => {
-    const keys = await Keys.of(stack);
-    await withClock(stack, async (set) => {
-      await set("+0");
-      const result = await keys.deploy(
-        "apply",
-        keys.envelope(
-          "e2e-clock",
-          `# ${randomUUID()}
+hostTest("a step of the clock while the gateway starts: the wait goes on, and the gateway is up", async (stack) => {
+  const keys = await Keys.of(stack);
+  await withClock(stack, async (set) => {
+    await set("+0");
+    const result = await keys.deploy(
+      "apply",
+      keys.envelope(
+        "e2e-clock",
+        `# ${randomUUID()}
 systemctl() { command systemctl "$@"; [[ $1 != start ]] || echo +10y >/run/e2e-clock; }
 source /usr/local/vps-scripts/gateway.sh
 stop_gateway
 start_gateway
 note "year $(date +%Y)"
 `,
-        ).text,
-      );
-      assert.equal(result.exitCode, 0, result.all);
-      assert.match(result.stdout, new RegExp(`the gateway is ready after \\d{1,2} s[^]*year ${String(year(10))}`));
-    });
-  },
-);
+      ).text,
+    );
+    assert.equal(result.exitCode, 0, result.all);
+    assert.match(result.stdout, new RegExp(`the gateway is ready after \\d{1,2} s[^]*year ${String(year(10))}`));
+  });
+});

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TestStack } from "./stack";
+import { ownStack } from "./kinds";
 
 void test("bad configuration: every mistake in one go, with key, reason and fix; nothing is changed", async () => {
-  const stack = await TestStack.make("badconfig", {
+  const stack = await ownStack("badconfig", {
     "monoclaw:sshPort": 22,
     "monoclaw:primaryUser": "root",
     "monoclaw:limits": { memoryMax: "lots", tasksMax: 3 },

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { ls } from "../../lab/client";
 import { cloud, until } from "./attacker";
-import { hostTest } from "./hostTest";
+import { host } from "./hostTest";
 import { instance, type TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 /** Boots the host again as a container with or without namespaces and BPF of its own. */
 async function reboot(stack: TestStack, restricted: boolean): Promise<void> {

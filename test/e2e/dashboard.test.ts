@@ -8,7 +8,8 @@ import type { Page } from "playwright-core";
 import { openPorts } from "./attacker";
 import { entry } from "./deviceList";
 import { artifacts, Desk } from "./desk";
-import { TestStack } from "./stack";
+import { ownStack } from "./kinds";
+import type { TestStack } from "./stack";
 import { currentPolicy, editPolicy, onTailnet } from "./tailnetStack";
 
 /** Ports of the SOCKS5 proxies of the nodes on the desk. Alice may open the dashboard, mallory is just another user. */
@@ -23,7 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), "monoclaw-dashboard-"));
 before(async () => {
   mkdirSync(artifacts, { recursive: true });
   // The lab's tailnet may have the policy of an earlier test's stack.
-  stack = await TestStack.make("dashboard", onTailnet({ users: ["alice@example.com"], overwriteAcl: true }));
+  stack = await ownStack("dashboard", onTailnet({ users: ["alice@example.com"], overwriteAcl: true }));
   [desk] = await Promise.all([Desk.make("desk"), stack.up()]);
   const { gateway: url = "" } = (await stack.outputs())["dashboardUrl"] as Readonly<Record<string, string>>;
   origin = url.replace(/\/$/, "");

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { entry } from "./deviceList";
-import { hostTest } from "./hostTest";
+import { host } from "./hostTest";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 /** The key pair by which a browser is known, as OpenClaw's client takes it. */
 interface Identity {

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { sshsig } from "../../lib/keys";
 import { message, namespace, sign } from "../../lib/envelope";
-import { fingerprint, hostTest } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh", { gateway: false });
 
 let known: Promise<Keys> | undefined;
 const keysOf = (stack: TestStack) => (known ??= Keys.of(stack));

@@ -10,7 +10,8 @@ import { mutations } from "./auditMutations";
 import { shutsOut } from "./bans";
 import { stackTest } from "./hostTest";
 import { PlainServer } from "./plainServer";
-import { TestStack } from "./stack";
+import { emptyLab, ownStack } from "./kinds";
+import type { TestStack } from "./stack";
 
 const folder = mkdtempSync(join(tmpdir(), "monoclaw-existing-"));
 const rootKey = join(folder, "root_ed25519");
@@ -54,9 +55,9 @@ after(async () => {
 
 /** The machine as its provider left it, and a stack that is to take it. */
 async function machine(): Promise<TestStack> {
-  server ??= PlainServer.make(`monoclaw-${name}-gateway`, folder, "debian-12", hostile);
+  server ??= emptyLab().then(() => PlainServer.make(`monoclaw-${name}-gateway`, folder, "debian-12", hostile));
   made ??= server.then(async (plain) =>
-    TestStack.make(name, {
+    ownStack(name, {
       "monoclaw:target": "existing",
       "monoclaw:existing": {
         ...{ address: await plain.address(), user: "debian", privateKey: rootKey, hostKey: await plain.hostKey() },

@@ -4,8 +4,10 @@ import { after } from "node:test";
 import { ls } from "../../lab/client";
 import { Attacker, until } from "./attacker";
 import { addressOf, banned, coolDown, failFiveTimes, inForce, loginCommand } from "./bans";
-import { disturbingTest } from "./hostTest";
+import { host } from "./hostTest";
 import { instance, operatorKey } from "./stack";
+
+const hostTest = host("ssh", { gateway: false });
 
 let made: Promise<Attacker> | undefined;
 const attacker = () => (made ??= Attacker.make("e2e-fail2ban"));
@@ -13,7 +15,7 @@ after(async () => {
   await (await made)?.destroy();
 });
 
-disturbingTest(
+hostTest(
   "Intrusion Prevention: five failed logins of any kind shut an address out, on the SSH port; ignoreip is spared",
   async (stack) => {
     const other = await attacker();

@@ -3,9 +3,11 @@ import execa from "execa";
 import { sshScript } from "../../components/layers/ssh";
 import { exec } from "../../lab/client";
 import { until } from "./attacker";
-import { fingerprint, hostTest } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import { instance } from "./stack";
+
+const hostTest = host("ssh");
 
 /** Applies a properly signed script that must fail; its reason must be told, and the host be as it was. */
 function putsBack(name: string, script: string, reason: RegExp, prepare = "true", tidy = "true"): void {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { hostTest } from "./hostTest";
+import { host } from "./hostTest";
 import { Keys } from "./keys";
+
+const hostTest = host("ssh");
 
 /** What no layer mends, so that it is still there when the gate looks. */
 const broken = "useradd -o -u 0 -M -N toor";

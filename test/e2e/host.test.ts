@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { ls } from "../../lab/client";
 import { Attacker } from "./attacker";
-import { hostTest } from "./hostTest";
+import { host } from "./hostTest";
 import { instance, operatorKey } from "./stack";
+
+const hostTest = host("ssh");
 
 /** `key=value` lines as a map; a key that comes twice has both values. */
 function properties(text: string): Map<string, string> {

@@ -1,20 +1,21 @@
 import { test, type TestContext } from "node:test";
-import { disturbedStack, sharedStack, type TestStack } from "./stack";
+import { keptHost, type Kind, type Start } from "./kinds";
+import type { TestStack } from "./stack";
 
 /** One test that takes longer hangs; it is named, and its file goes on. */
 const DEADLINE_MS = 10 * 60_000;
 
-let shared: Promise<TestStack> | undefined;
-let disturbed: Promise<TestStack> | undefined;
+/** A test on this file's host. If it fails, the error ends with the host's journal. */
+export type HostTest = (name: string, body: (stack: TestStack) => Promise<void>) => void;
 
-/** A test on the host that all test files share. If it fails, the error ends with the host's journal. */
-export function hostTest(name: string, body: (stack: TestStack) => Promise<void>): void {
-  stackTest(name, () => (shared ??= sharedStack()), body);
-}
-
-/** A test that would disturb the others, on a host that only such tests share. It leaves a host that the next one can use. */
-export function disturbingTest(name: string, body: (stack: TestStack) => Promise<void>): void {
-  stackTest(name, () => (disturbed ??= disturbedStack()), body);
+/**
+ * Says which kind of host the tests of this file need. They share it, one after the other; no other file's tests have touched it,
+ * and none gets to see what these leave of it.
+ */
+export function host(kind: Kind, start: Start = {}): HostTest {
+  return (name, body) => {
+    stackTest(name, () => keptHost(kind, start), body);
+  };
 }
 
 /** A test on a stack of its own. If it fails, the error ends with the host's journal. */

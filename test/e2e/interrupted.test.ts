@@ -3,9 +3,11 @@ import { randomUUID } from "node:crypto";
 import { firewallScript } from "../../components/layers/firewall";
 import { sshScript } from "../../components/layers/ssh";
 import { until } from "./attacker";
-import { fingerprint, hostTest } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 const generationOf = async (stack: TestStack) => Number(await stack.root("cat /var/lib/monoclaw/generation"));
 

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { kernelScript } from "../../components/layers/kernel";
 import { readTemplate } from "../../lib/render";
 import { until } from "./attacker";
-import { fingerprint, hostTest } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh", { gateway: false });
 
 /** The settings as the file has them: key, with * for any interface, and value. */
 const settings = readTemplate("host/etc/sysctl.d/zz-monoclaw.conf")

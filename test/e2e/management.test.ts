@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import execa from "execa";
 import { until } from "./attacker";
 import { otherClock } from "./auditMutations";
-import { fingerprint, hostTest } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 /** The lines of monoclaw-status by their names, those marked with ! with the mark. */
 async function status(stack: TestStack): Promise<{ code: number; lines: Map<string, string>; seconds: number }> {

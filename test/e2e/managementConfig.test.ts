@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { fingerprint, hostTest } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 const config = "/var/lib/openclaw/.openclaw";
 

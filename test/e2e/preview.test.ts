@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { hostTest } from "./hostTest";
+import { host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 /** How often anyone has logged in so far. */
 async function logins(stack: TestStack): Promise<number> {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { randomInt, randomUUID } from "node:crypto";
 import { until } from "./attacker";
-import { disturbingTest } from "./hostTest";
+import { host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 const exists = (stack: TestStack, path: string) => async () => (await stack.tryRoot(`test -e ${path}`)).exitCode === 0;
 const waiting = (stack: TestStack) =>
@@ -18,7 +20,7 @@ until [[ -e /run/e2e-go ]]; do sleep 0.1; done
 note 'done'
 `;
 
-disturbingTest("a run whose messenger is ended isn't taken for a success, and the layer completes", async (stack) => {
+hostTest("a run whose messenger is ended isn't taken for a success, and the layer completes", async (stack) => {
   const keys = await Keys.of(stack);
   const messengers = {
     "systemd-run": "pgrep -x systemd-run",
@@ -46,7 +48,7 @@ disturbingTest("a run whose messenger is ended isn't taken for a success, and th
   }
 });
 
-disturbingTest(
+hostTest(
   "a reboot in the middle of a layer: no success is told, it is put back, and the next run works",
   async (stack) => {
     const keys = await Keys.of(stack);
@@ -69,7 +71,7 @@ disturbingTest(
   },
 );
 
-disturbingTest("a reboot in the middle of an `up`: it fails, the next one converges", async (stack) => {
+hostTest("a reboot in the middle of an `up`: it fails, the next one converges", async (stack) => {
   const tasksMax = randomInt(200, 1000);
   stack.configure({ "monoclaw:limits": { tasksMax } });
   const pending = stack.failingUp();

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { fingerprint, hostTest } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 /** The token where the host keeps it, and what the gateway says to each of the given ones: 401 if it refuses it. */
 async function tokens(stack: TestStack): Promise<string[]> {

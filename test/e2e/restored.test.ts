@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { until } from "./attacker";
-import { disturbingTest, fingerprint } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 const tasksMax = async (stack: TestStack) =>
   Number((await stack.root("systemctl show openclaw -p TasksMax --value")).trim());
@@ -11,7 +13,7 @@ const limit = () => ({ tasksMax: randomInt(200, 1000) });
 const healthy = async (stack: TestStack) =>
   (await stack.root("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18789/startupz")).trim() === "200";
 
-disturbingTest(
+hostTest(
   "an old state of the stack is put back: up is refused with the remedy, the host goes on as it is, and the remedy works",
   async (stack) => {
     const now = await generation(stack);
@@ -39,7 +41,7 @@ disturbingTest(
   },
 );
 
-disturbingTest("two `up` of one stack at once: one wins, the other says so and changes nothing", async (stack) => {
+hostTest("two `up` of one stack at once: one wins, the other says so and changes nothing", async (stack) => {
   stack.configure({ "monoclaw:limits": limit() });
   const first = stack.up();
   first.catch(() => undefined); // awaited below, but the wait may fail first

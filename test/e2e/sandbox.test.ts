@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gatewayUnit } from "../../components/layers/gateway";
 import { until } from "./attacker";
-import { hostTest } from "./hostTest";
+import { host } from "./hostTest";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 const config = "/var/lib/openclaw/.openclaw/openclaw.json";
 

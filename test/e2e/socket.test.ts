@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { sshScript } from "../../components/layers/ssh";
 import { until } from "./attacker";
-import { disturbingTest } from "./hostTest";
+import { host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh", { gateway: false });
 
 const socketUnit = "/etc/systemd/system/ssh.socket.d/monoclaw.conf";
 /** What starts sshd at boot. Not by systemctl enable: it brings an alias as well, and systemd may lose the running sshd over it. */
@@ -45,7 +47,7 @@ async function greeting(stack: TestStack, port: number): Promise<string> {
   return stdout.trim();
 }
 
-disturbingTest(
+hostTest(
   "ssh.socket: the stack's port is the socket's, a change of it is confirmed or put back, a boot keeps it",
   async (stack) => {
     const waiting = () => stack.root("ls -A /var/lib/monoclaw/journal");

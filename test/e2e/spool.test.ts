@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hostTest } from "./hostTest";
+import { host } from "./hostTest";
 import { Keys } from "./keys";
 
 /**
@@ -36,6 +36,8 @@ for pid in (flips, swaps):
     os.wait()
 print(dict(codes))
 `;
+
+const hostTest = host("ssh", { gateway: false });
 
 hostTest("an envelope that changes while it is verified: only the verified bytes run", async (stack) => {
   const keys = await Keys.of(stack);

@@ -5,14 +5,14 @@ import { cloudRules } from "./cloudRules";
 import { stepsOn } from "./hostTest";
 import { Keys } from "./keys";
 import { Laptop } from "./laptop";
-import { TestStack } from "./stack";
+import { ownStack } from "./kinds";
 import { devices, onTailnet } from "./tailnetStack";
 
 const port = 22022;
 const users = ["alice@example.com"];
 
 void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestContext) => {
-  const stack = await TestStack.make("sshonly", onTailnet({ users, overwriteAcl: true }));
+  const stack = await ownStack("sshonly", onTailnet({ users, overwriteAcl: true }));
   const step = stepsOn(t, stack);
   const configure = (group: Readonly<Record<string, unknown>>) => {
     stack.configure(onTailnet({ users, ...group }));

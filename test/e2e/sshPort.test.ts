@@ -3,8 +3,10 @@ import { inFabric } from "../../lab/host/network";
 import { instanceOf } from "../../lab/instances";
 import { until } from "./attacker";
 import { cloudRules } from "./cloudRules";
-import { disturbingTest } from "./hostTest";
+import { host } from "./hostTest";
 import { instance, type TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 const [old, next] = [22022, 2222];
 
@@ -57,7 +59,7 @@ async function blockedUp(stack: TestStack): Promise<string> {
   return failing;
 }
 
-disturbingTest(
+hostTest(
   "New SSH port: blocked on the way it is put back, and both ways out work; then the old one goes",
   async (stack) => {
     assert.deepEqual(await said(stack), everywhere(String(old)));

@@ -1,17 +1,30 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import execa from "execa";
 import { parse, stringify } from "yaml";
 import { ensureLab, exec, ls, type ExecResult } from "../../lab/client";
+import { isInstanceName, type InstanceName } from "../../lab/instances";
+import { sshKeyPair } from "../../lib/keys";
 
-/** The lab of the tests; `npm run up` has another, so neither disturbs the other. */
-export const instance = "test";
+/** The lab of this test file: that of its lane; a file that is run by hand has the one called `test`. */
+export const instance: InstanceName = laneOf(process.env["MONOCLAW_LAB_INSTANCE"] ?? "test");
 const root = join(__dirname, "../..");
-const folder = join(root, ".state/test");
-/** The key that the tests log in with, as an operator would. */
+/** Stacks and keys of the tests in this lane. */
+export const folder = join(root, ".state/test", instance);
+/** The key that the tests log in with, as an operator would. Always the same, for hosts that are kept from one run to the next know it. */
 export const operatorKey = join(folder, "operator_ed25519");
+const operator = sshKeyPair("0e".repeat(32), "operator");
+/** No secret: it guards nothing but hosts of the lab, and kept stacks must open in every checkout. */
+const passphrase = "of the tests' stacks";
+
+function laneOf(name: string): InstanceName {
+  if (!isInstanceName(name)) {
+    throw new Error(`MONOCLAW_LAB_INSTANCE: there is no lab '${name}'`);
+  }
+  return name;
+}
 
 /** What a command printed (stdout and stderr, and both as they came) and how it ended. */
 export interface Ran {
@@ -40,9 +53,8 @@ export class TestStack {
   static async make(name: string, config: Readonly<Record<string, unknown>> = {}): Promise<TestStack> {
     const stack = new TestStack(name);
     mkdirSync(join(folder, "pulumi"), { recursive: true, mode: 0o700 });
-    if (!existsSync(operatorKey)) {
-      await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "operator", "-f", operatorKey]);
-    }
+    writeFileSync(operatorKey, operator.privateKey, { mode: 0o600 });
+    writeFileSync(`${operatorKey}.pub`, `${operator.publicKey}\n`);
     const access = await ensureLab({ instance, progress: () => undefined });
     if (!existsSync(join(folder, `pulumi/.pulumi/stacks/monoclaw/${name}.json`))) {
       await execa("pulumi", ["stack", "init", "--non-interactive", name], { cwd: root, env: stack.env });
@@ -56,7 +68,8 @@ export class TestStack {
     stack.configure({
       "hcloud:endpoint": access.endpoint,
       "hcloud:token": access.token,
-      "monoclaw:authorizedKeys": [`${operatorKey}.pub`],
+      // The key itself, not its file: a kept stack is used by other checkouts, too.
+      "monoclaw:authorizedKeys": [operator.publicKey],
       // A tailnet costs seconds for each host, and all stacks of a lab share one.
       "monoclaw:tailnet": { enabled: false },
       ...config,
@@ -65,7 +78,12 @@ export class TestStack {
   }
 
   private get env(): Record<string, string> {
-    return { PULUMI_BACKEND_URL: `file://${join(folder, "pulumi")}`, PULUMI_SKIP_UPDATE_CHECK: "true", NO_COLOR: "1" };
+    return {
+      PULUMI_BACKEND_URL: `file://${join(folder, "pulumi")}`,
+      PULUMI_CONFIG_PASSPHRASE: passphrase,
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      NO_COLOR: "1",
+    };
   }
 
   /** Changes configuration values; `undefined` removes one. */
@@ -81,9 +99,20 @@ export class TestStack {
   async pulumi(...args: string[]): Promise<Ran> {
     const own = ["--stack", this.name, "--config-file", this.configFile];
     this.access = undefined;
-    return ran(
-      await execa("pulumi", [...args, ...own], { cwd: root, env: this.env, all: true, reject: false, stdin: "ignore" }),
-    );
+    const began = performance.now();
+    try {
+      return ran(
+        await execa("pulumi", [...args, ...own], {
+          cwd: root,
+          env: this.env,
+          all: true,
+          reject: false,
+          stdin: "ignore",
+        }),
+      );
+    } finally {
+      noteStep(`pulumi ${args[0] ?? ""} ${this.name}`, (performance.now() - began) / 1000);
+    }
   }
 
   /** `pulumi up`, which must succeed. */
@@ -171,7 +200,12 @@ export class TestStack {
 
   /** As {@link root}, whatever the exit code. */
   async tryRoot(script: string, input?: string): Promise<ExecResult> {
-    return exec(instance, this.labName(), ["bash", "-c", script], input === undefined ? {} : { input });
+    return this.tryRootOf(this.labName(), script, input);
+  }
+
+  /** As {@link tryRoot}, on the host with this name in the lab. */
+  async tryRootOf(labName: string, script: string, input?: string): Promise<ExecResult> {
+    return exec(instance, labName, ["bash", "-c", script], input === undefined ? {} : { input });
   }
 
   /** Arguments of ssh(1) that reach the host as the operator does, with the stack's pinned host key. */
@@ -297,22 +331,10 @@ export interface SshOptions {
   readonly args?: readonly string[];
 }
 
-/** The host that the tests share. */
-export const sharedStack = () => keptStack("shared");
-
-/** The host of tests that would disturb others: it is rebooted, moves its port, bans, and sees generations go up. */
-export const disturbedStack = () => keptStack("disturbed");
-
-/** A host for several test files: brought up by the first one that asks, used as it is by the next ones, gone with the tests' lab. */
-async function keptStack(name: string): Promise<TestStack> {
-  const stack = await TestStack.make(name);
-  const run = process.env["MONOCLAW_TEST_RUN"] ?? "";
-  const marker = join(folder, `${name}-is-up-for`);
-  if (run === "" || !existsSync(marker) || readFileSync(marker, "utf8") !== run) {
-    await stack.up();
-    writeFileSync(marker, run);
+/** Tells the runner what a step of a test took (seconds), for its table. */
+function noteStep(step: string, seconds: number): void {
+  const file = process.env["MONOCLAW_TEST_STEPS"];
+  if (file !== undefined) {
+    appendFileSync(file, `${JSON.stringify({ step, seconds })}\n`);
   }
-  // Else a repair would apply what other tests sent, too.
-  await stack.root("rm -f /var/lib/monoclaw/envelopes/e2e*");
-  return stack;
 }

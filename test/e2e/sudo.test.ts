@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { quote } from "../../lib/shell";
-import { fingerprint, hostTest } from "./hostTest";
+import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import { allRows, battery, denied, harmless, payload, place, refused } from "./sudoAttacks";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 /** Ends of the attacks: what each printed and its exit code, by its command line. */
 type Ends = ReadonlyMap<string, { readonly code: number; readonly text: string }>;

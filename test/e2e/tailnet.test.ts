@@ -6,7 +6,8 @@ import { until } from "./attacker";
 import { stepsOn } from "./hostTest";
 import { Laptop } from "./laptop";
 import { watchProcesses } from "./processes";
-import { TestStack } from "./stack";
+import { ownStack } from "./kinds";
+import type { TestStack } from "./stack";
 import { currentPolicy, devices, editPolicy, lab, onTailnet, tailscaleApi } from "./tailnetStack";
 
 const foreign = `// Ours for years.
@@ -26,7 +27,7 @@ async function authKey(stack: TestStack): Promise<{ value: string; id: string }>
 }
 
 void test("a stack on its tailnet", { timeout: 900_000 }, async (t: TestContext) => {
-  const stack = await TestStack.make("tailnet", forAlice);
+  const stack = await ownStack("tailnet", forAlice);
   const step = stepsOn(t, stack);
   let firstUp = "";
   let seen = "";

@@ -4,7 +4,7 @@ import { hostKeys } from "../../lib/hostReader";
 import { type Attacker, until } from "./attacker";
 import { tailnet, tailnetDown, type Mutation } from "./auditMutations";
 import { stackTest } from "./hostTest";
-import { TestStack } from "./stack";
+import { ownStack } from "./kinds";
 import { applied, failed, findings, line, passes, same, opens, served, standing, status, url } from "./tailnetChecks";
 import { archive, authKey, grant, makePeer, nameOf, place, Sender } from "./tailnetHost";
 import { faultTests } from "./tailscaleFaults";
@@ -14,7 +14,7 @@ let made: Promise<{ sender: Sender; peer: Attacker }> | undefined;
 /** A host whose stack has no tailnet, so that these tests alone send it the tailnet's layers; and alice's laptop. */
 async function make(): Promise<{ sender: Sender; peer: Attacker }> {
   const known = (hostKeys as readonly string[]).includes("tailnet");
-  const stack = await TestStack.make("tailscale", known ? { "monoclaw:tailnet": { enabled: false } } : {});
+  const stack = await ownStack("tailscale", known ? { "monoclaw:tailnet": { enabled: false } } : {});
   await grant("tcp:80");
   const [peer] = await Promise.all([makePeer(), stack.up()]);
   return { sender: await Sender.of(stack), peer };

@@ -9,10 +9,12 @@ import { ls } from "../../lab/client";
 import { daemonLog } from "../../lab/client";
 import { instanceOf } from "../../lab/instances";
 import { until } from "./attacker";
-import { hostTest } from "./hostTest";
+import { host } from "./hostTest";
 import { Keys } from "./keys";
 import { watchProcesses } from "./processes";
 import { instance, type TestStack } from "./stack";
+
+const hostTest = host("ssh");
 
 /** A port of this machine that nothing listens on. */
 async function freePort(): Promise<number> {

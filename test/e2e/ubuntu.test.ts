@@ -9,7 +9,8 @@ import { shutsOut } from "./bans";
 import { stackTest } from "./hostTest";
 import { PlainServer } from "./plainServer";
 import { dryRun, makeRepositories, removeRepositories, ubuntu, upgradable, waiting } from "./repositories";
-import { instance, TestStack } from "./stack";
+import { emptyLab, ownStack } from "./kinds";
+import { instance, type TestStack } from "./stack";
 
 /** What differs, before anything is done to it. */
 interface Release {
@@ -80,9 +81,10 @@ for (const { image, codename, starts, sudo } of releases) {
     (made ??= (async () => {
       const keys = join(folder, codename);
       mkdirSync(keys);
+      await emptyLab();
       const plain = await PlainServer.make(`monoclaw-${codename}-gateway`, keys, image, ordered);
       server = plain;
-      return TestStack.make(codename, {
+      return ownStack(codename, {
         "monoclaw:target": "existing",
         "monoclaw:existing": {
           ...{ address: await plain.address(), user: "ubuntu", hostKey: await plain.hostKey() },

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { updatesScript } from "../../components/layers/updates";
-import { hostTest } from "./hostTest";
+import { host } from "./hostTest";
 import { Keys } from "./keys";
 import { debian, dryRun, makeRepositories, removeRepositories, upgradable, waiting } from "./repositories";
 import type { TestStack } from "./stack";
+
+const hostTest = host("ssh", { gateway: false });
 
 /** The row of the host's own audit. */
 async function row(stack: TestStack, name: string): Promise<{ status: string; detail: string } | undefined> {

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import { Attacker } from "../e2e/attacker";
-import { hostTest } from "../e2e/hostTest";
+import { host } from "../e2e/hostTest";
 import { judge, type Better } from "./thresholds";
 import { lynis } from "./lynis";
 import { sshAudit } from "./sshAudit";
+
+const hostTest = host("ssh");
 
 const numbers: string[] = [];
 const hold = (what: string, measured: number, better: Better) => {

@@ -27,6 +27,9 @@ class FakeBackend implements Backend {
     return Promise.resolve();
   }
 
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
   judge(policy: string): ReturnType<Backend["judge"]> {
     if (policy.includes("wrong")) {
       const errors = ['address "tag:web:22": want: Accept, got: Drop'];
