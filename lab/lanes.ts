@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { groupsOf, killGroup, processesOf, spawnGroup } from "./host/groups";
 import { allowForwarding, restoreForwarding } from "./host/network";
 import { InstanceName, instanceOf } from "./instances";
-import { messageOf, removeTrees, run, tryRun, waitUntil } from "./run";
+import { removeTrees, run, tryRun, waitUntil } from "./run";
 
 /**
  * A place on this machine for one more lab: a network namespace of its own, with a cable to the machine, which does NAT. Labs
@@ -87,24 +87,15 @@ export async function closeLane(instance: InstanceName): Promise<void> {
   await removeTrees([stateDir]);
 }
 
-/** Seconds of processor time that a lane's lab and hosts have used since they were started; ended groups don't count. */
+/** Seconds of processor time that the groups of a lane's lab have used since they were made; those that ended don't count. */
 export function cpuSecondsOf(instance: InstanceName): number {
-  const seconds = groupsOf(instanceOf(instance).group).map((name) => {
-    for (const [path, scale] of [
-      [`/sys/fs/cgroup/cpuacct/${name}/cpuacct.usage`, 1e9],
-      [`/sys/fs/cgroup/${name}/cpu.stat`, 1e6],
-    ] as const) {
-      try {
-        return Number(/^(?:usage_usec )?(\d+)/.exec(readFileSync(path, "utf8"))?.[1] ?? 0) / scale;
-      } catch (error) {
-        if (!messageOf(error).includes("ENOENT")) {
-          throw error;
-        }
-      }
-    }
-    return 0;
+  const microseconds = groupsOf(instanceOf(instance).group).map((name) => {
+    const file = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
+      .map((root) => `${root}/${name}/cpu.stat`)
+      .find(existsSync);
+    return file === undefined ? 0 : Number(/^usage_usec (\d+)/m.exec(readFileSync(file, "utf8"))?.[1] ?? 0);
   });
-  return seconds.reduce((sum, each) => sum + each, 0);
+  return microseconds.reduce((sum, each) => sum + each, 0) / 1e6;
 }
 
 function isOther(pid: number): boolean {

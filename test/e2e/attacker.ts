@@ -1,20 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { exec, ls, type ExecResult } from "../../lab/client";
-import { instanceOf, labToken } from "../../lab/instances";
+import { caller, callAndWait, Method } from "../lab/cloudApi";
 import { instance } from "./stack";
 
-/** One call of the lab's cloud API. */
-export async function cloud<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: object): Promise<T> {
-  const answer = await fetch(`${instanceOf(instance).endpoint}/${path}`, {
-    method,
-    headers: { authorization: `Bearer ${labToken}`, "content-type": "application/json" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) {
-    throw new Error(`${method} ${path}: ${String(answer.status)} ${text}`);
-  }
-  return (text === "" ? {} : JSON.parse(text)) as T;
+/** One call of the lab's cloud API. It waits for the actions that it starts; throws if one fails, or at the deadline (seconds). */
+export function cloud<T>(method: Method, path: string, body?: object, deadline = 60): Promise<T> {
+  return callAndWait(caller(instance), method, path, body, deadline * patience);
 }
 
 /** What a test waits at most is for an idle machine; one that is busy with other tests gets so many times that. */
@@ -51,18 +42,11 @@ export class Attacker {
     const old = (await ls(instance)).find((host) => host.name === name);
     if (old !== undefined) {
       await cloud("DELETE", `servers/${String(old.id)}`);
-      await until(
-        `the leftover ${name} is gone`,
-        20,
-        async () => !(await ls(instance)).some((host) => host.name === name),
-      );
     }
     await cloud("POST", "servers", { name, server_type: "cx23", image: "debian-13", location: "nbg1" });
     const attacker = new Attacker(name);
-    await until(`${name} is up`, 60, async () => {
-      const host = (await ls(instance)).find((candidate) => candidate.name === name);
-      return host?.pid !== undefined && (await attacker.run("ip -4 -o address show eth0 scope global")).stdout !== "";
-    });
+    const addresses = async () => (await attacker.run("ip -4 -o address show eth0 scope global")).stdout;
+    await until(`${name} is up`, 60, async () => (await addresses()) !== "");
     return attacker;
   }
 

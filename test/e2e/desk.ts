@@ -33,12 +33,10 @@ export class Desk {
     const { url, sha256 } = tailscaleArchive(lab);
     const install = `curl -fsS --max-time 20 -o /root/ts.tgz '${url}' && echo '${sha256} /root/ts.tgz' | sha256sum -c --quiet &&
       tar -xzf /root/ts.tgz --strip-components=1 -C /usr/local/bin`;
-    const host = async () => (await ls(instance)).find((candidate) => candidate.name === name);
-    await until(`${name} has Tailscale`, 60, async () => {
-      const isUp = (await host())?.pid !== undefined;
-      return isUp && (await exec(instance, name, ["bash", "-c", install])).exitCode === 0;
-    });
-    return new Desk(name, (await host())?.pid ?? 0);
+    const installs = async () => (await exec(instance, name, ["bash", "-c", install])).exitCode === 0;
+    await until(`${name} has Tailscale`, 60, installs);
+    const host = (await ls(instance)).find((candidate) => candidate.name === name);
+    return new Desk(name, host?.pid ?? 0);
   }
 
   /** Runs a shell command line on it, as root. */
@@ -89,7 +87,6 @@ export class Desk {
     const { servers } = await cloud<{ servers: { id: number }[] }>("GET", `servers?name=${name}`);
     for (const { id } of servers) {
       await cloud("DELETE", `servers/${String(id)}`);
-      await until(`${name} is gone`, 20, async () => !(await ls(instance)).some((host) => host.name === name));
     }
     const { firewalls } = await cloud<{ firewalls: { id: number }[] }>("GET", `firewalls?name=${name}`);
     for (const { id } of firewalls) {

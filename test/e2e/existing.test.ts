@@ -1,71 +1,20 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after } from "node:test";
 import { Attacker } from "./attacker";
 import { mutations } from "./auditMutations";
 import { shutsOut } from "./bans";
-import { stackTest } from "./hostTest";
-import { PlainServer } from "./plainServer";
-import { emptyLab, ownStack } from "./kinds";
+import { host, stackTest } from "./hostTest";
+import { becameKind, newOfKind } from "./kinds";
+import { configureExisting, rentedServer, rootKey } from "./rented";
 import type { TestStack } from "./stack";
 
-const folder = mkdtempSync(join(tmpdir(), "monoclaw-existing-"));
-const rootKey = join(folder, "root_ed25519");
-const name = "existing";
-/** What lies on a rented machine against the document: the files of cloud images, and of somebody who had it before. */
-const hostile = `#cloud-config
-${JSON.stringify({
-  users: [
-    { name: "debian", sudo: "ALL=(ALL) NOPASSWD:ALL", groups: "adm,sudo", lock_passwd: true, shell: "/bin/bash" },
-  ],
-  write_files: [
-    {
-      path: "/etc/ssh/sshd_config.d/50-cloud-init.conf",
-      content: "PasswordAuthentication yes\nPermitRootLogin yes\nMaxAuthTries 10\n",
-    },
-    {
-      path: "/etc/ssh/sshd_config.d/60-cloudimg-settings.conf",
-      content: "PasswordAuthentication yes\n",
-    },
-    { path: "/etc/ssh/sshd_config.d/70-old-owner.conf", content: "AllowUsers root debian bob\n" },
-  ],
-  runcmd: [
-    "useradd -m -G sudo bob; echo 'bob:a password' | chpasswd",
-    "install -d -m 700 -o debian -g debian /home/debian/.ssh",
-    "install -m 600 -o debian -g debian /root/.ssh/authorized_keys /home/debian/.ssh/authorized_keys",
-    "echo Port 22 >>/etc/ssh/sshd_config; systemctl restart ssh",
-  ],
-})}
-`;
+const image = "debian-12";
+const hostTest = host(image);
 
-let server: Promise<PlainServer> | undefined;
 let made: Promise<TestStack> | undefined;
-after(async () => {
-  rmSync(folder, { recursive: true });
-  try {
-    await (await made)?.destroy();
-  } finally {
-    await (await server)?.destroy();
-  }
-});
-
 /** The machine as its provider left it, and a stack that is to take it. */
-async function machine(): Promise<TestStack> {
-  server ??= emptyLab().then(() => PlainServer.make(`monoclaw-${name}-gateway`, folder, "debian-12", hostile));
-  made ??= server.then(async (plain) =>
-    ownStack(name, {
-      "monoclaw:target": "existing",
-      "monoclaw:existing": {
-        ...{ address: await plain.address(), user: "debian", privateKey: rootKey, hostKey: await plain.hostKey() },
-      },
-    }),
-  );
-  return made;
-}
+const machine = (): Promise<TestStack> => (made ??= newOfKind(image));
 
 /** True if somebody takes a TCP connection there. */
 async function answers(host: string, port: number): Promise<boolean> {
@@ -84,18 +33,16 @@ async function answers(host: string, port: number): Promise<boolean> {
 }
 
 /** Changes keys of the group `existing`, for one run of the engine. */
-async function withExisting<T>(stack: TestStack, changed: object, body: () => Promise<T>): Promise<T> {
-  const own = {
-    address: await stack.address(),
-    user: "debian",
-    privateKey: rootKey,
-    hostKey: await (await server)?.hostKey(),
-  };
-  stack.configure({ "monoclaw:existing": { ...own, ...changed } });
+async function withExisting<T>(
+  stack: TestStack,
+  changed: Readonly<Record<string, string>>,
+  body: () => Promise<T>,
+): Promise<T> {
+  await configureExisting(stack, image, changed);
   try {
     return await body();
   } finally {
-    stack.configure({ "monoclaw:existing": own });
+    await configureExisting(stack, image, {});
   }
 }
 
@@ -135,18 +82,20 @@ stackTest(
   "existing: an account with sudo becomes a hardened host; the machine keeps its host key",
   machine,
   async (stack) => {
-    const before = await (await server)?.hostKey();
+    const server = rentedServer(image);
+    const before = await server.hostKey();
     const output = await stack.up();
     assert.match(output, /note: debian can become root without a password.*deluser debian/);
     assert.match(output, /audit: \d+ pass, \d+ warn, 0 fail/);
     const { knownHosts } = await stack.outputs();
-    assert.equal(knownHosts, `[${await stack.address()}]:22022 ${String(before)}`);
-    assert.equal(await (await server)?.hostKey(), before);
+    assert.equal(knownHosts, `[${await stack.address()}]:22022 ${before}`);
+    assert.equal(await server.hostKey(), before);
     assert.equal((await stack.ssh("id -un")).stdout.trim(), "ops");
+    await becameKind(image, stack);
   },
 );
 
-stackTest("existing: sshd -T says every row though 50-cloud-init.conf says the contrary", machine, async (stack) => {
+hostTest("existing: sshd -T says every row though 50-cloud-init.conf says the contrary", async (stack) => {
   const there = await stack.root("cat /etc/ssh/sshd_config.d/50-cloud-init.conf");
   assert.match(there, /^PasswordAuthentication yes\nPermitRootLogin yes$/m);
   const effective = (await stack.root("sshd -T -C user=ops,host=somewhere,addr=203.0.113.7")).split("\n");
@@ -176,36 +125,27 @@ stackTest("existing: sshd -T says every row though 50-cloud-init.conf says the c
   ]);
 });
 
-stackTest("existing: no password opens any account any more", machine, async (stack) => {
+hostTest("existing: no password opens any account any more", async (stack) => {
   assert.match(await stack.root("passwd -S bob"), /^bob L /);
 });
 
-stackTest(
-  "existing: port 22 is closed, and the keys of root and of the old account open nothing",
-  machine,
-  async (stack) => {
-    const address = await stack.address();
-    assert.deepEqual([await answers(address, 22022), await answers(address, 22)], [true, false]);
-    assert.equal(await stack.root("ls -A /root/.ssh"), "");
-    for (const user of ["root", "debian", "bob"]) {
-      const answer = await stack.ssh("id", { user, key: rootKey });
-      assert.match(answer.stderr, /Permission denied \(publickey\)/, user);
-    }
-  },
-);
+hostTest("existing: port 22 is closed, and the keys of root and of the old account open nothing", async (stack) => {
+  const address = await stack.address();
+  assert.deepEqual([await answers(address, 22022), await answers(address, 22)], [true, false]);
+  assert.equal(await stack.root("ls -A /root/.ssh"), "");
+  for (const user of ["root", "debian", "bob"]) {
+    const answer = await stack.ssh("id", { user, key: rootKey(image) });
+    assert.match(answer.stderr, /Permission denied \(publickey\)/, user);
+  }
+});
 
-stackTest(
-  "existing: a second up changes nothing, though the key that once opened root is gone",
-  machine,
-  async (stack) => {
-    const now = { address: await stack.address(), user: "debian", hostKey: await (await server)?.hostKey() };
-    stack.configure({ "monoclaw:existing": now });
-    const output = await stack.pulumi("preview", "--diff", "--non-interactive", "--expect-no-changes");
-    assert.equal(output.exitCode, 0, output.all);
-  },
-);
+hostTest("existing: a second up changes nothing, though the key that once opened root is gone", async (stack) => {
+  await configureExisting(stack, image, { privateKey: undefined });
+  const output = await stack.pulumi("preview", "--diff", "--non-interactive", "--expect-no-changes");
+  assert.equal(output.exitCode, 0, output.all);
+});
 
-stackTest("Debian 12: the audit has no failure, and the same rows as on Debian 13", machine, async (stack) => {
+hostTest("Debian 12: the audit has no failure, and the same rows as on Debian 13", async (stack) => {
   const { rows } = JSON.parse((await stack.tryRoot("monoclaw-security --json")).stdout) as {
     rows: { row: string; status: string }[];
   };
@@ -217,7 +157,7 @@ stackTest("Debian 12: the audit has no failure, and the same rows as on Debian 1
   assert.deepEqual(rows.map(({ row }) => row).sort(), [...new Set(mutations.flatMap((each) => each.rows))].sort());
 });
 
-stackTest("Debian 12: unattended-upgrades takes security updates and no others", machine, async (stack) => {
+hostTest("Debian 12: unattended-upgrades takes security updates and no others", async (stack) => {
   assert.match(await stack.root("cat /etc/os-release"), /^VERSION_CODENAME=bookworm$/m);
   const said = await stack.root("unattended-upgrades --dry-run --debug 2>&1");
   const refused = [...said.matchAll(/^Marking not allowed <.*?a=([^,]*),/gm)].map(([, archive]) => archive).sort();
@@ -226,7 +166,7 @@ stackTest("Debian 12: unattended-upgrades takes security updates and no others",
   assert.match(known, /a=oldstable-security/, "the security archive is there, and wasn't refused");
 });
 
-stackTest("Debian 12: five failed logins shut a stranger out, as fail2ban's jail says", machine, async (stack) => {
+hostTest("Debian 12: five failed logins shut a stranger out, as fail2ban's jail says", async (stack) => {
   const stranger = await Attacker.make("e2e-bookworm");
   try {
     await shutsOut(stack, stranger);

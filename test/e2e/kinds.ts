@@ -1,35 +1,53 @@
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { ensureLab, loadLab, ls, saveLab } from "../../lab/client";
 import { baseFor } from "../../lab/host/image";
 import { suites } from "../../lab/host/suites";
-import { tailscaleArchive } from "../../lab/tailnet/downloads";
 import { instanceOf } from "../../lab/instances";
+import { tailscaleArchive } from "../../lab/tailnet/downloads";
 import { cached, fingerprint } from "../../toolchain/cache";
 import { root } from "../../toolchain/paths";
 import { cloud, until } from "./attacker";
+import { configureExisting, rent, type RentedImage } from "./rented";
 import { folder, instance, TestStack } from "./stack";
 import { onTailnet } from "./tailnetStack";
+
+/** How a kind of host comes into being. */
+interface KindDefinition {
+  readonly image: string;
+  /** Makes its stack, whose `up` brings the host up from nothing. */
+  readonly make: () => Promise<TestStack>;
+  /** What is set after that `up`. */
+  readonly settle?: (stack: TestStack) => Promise<void>;
+}
+
+const taken = (image: RentedImage): KindDefinition => ({
+  image,
+  make: () => rent(image),
+  // The key that once opened root is gone.
+  settle: (stack) => configureExisting(stack, image, { privateKey: undefined }),
+});
 
 /**
  * A kind of provisioned host. It is brought up from nothing once for each content, and kept in the cache with the stack that owns
  * it. Every test file gets it from there, as no other test has touched it: disk, stack, cloud and tailnet.
  */
-interface KindDefinition {
-  /** Name of the stack. */
-  readonly stack: string;
-  readonly config: () => Readonly<Record<string, unknown>>;
-}
-
 const kinds = {
   /** Debian 13 without a tailnet: SSH and the gateway. */
-  ssh: { stack: "shared", config: () => ({}) },
+  ssh: { image: "debian-13", make: () => TestStack.make("shared") },
   /** The same on the lab's tailnet, its dashboard open to alice. */
-  tailnet: { stack: "tailed", config: () => onTailnet({ users: ["alice@example.com"], overwriteAcl: true }) },
-  /** Two hosts of one stack. */
-  two: { stack: "two", config: () => ({ "monoclaw:hosts": { gateway: {}, second: {} } }) },
-} as const satisfies Record<string, KindDefinition>;
+  tailnet: {
+    image: "debian-13",
+    make: () => TestStack.make("tailed", onTailnet({ users: ["alice@example.com"], overwriteAcl: true })),
+  },
+  /** Machines that were somebody else's before. */
+  "debian-12": taken("debian-12"),
+  "ubuntu-22.04": taken("ubuntu-22.04"),
+  "ubuntu-24.04": taken("ubuntu-24.04"),
+  "ubuntu-26.04": taken("ubuntu-26.04"),
+} satisfies Record<string, KindDefinition>;
 
 export type Kind = keyof typeof kinds;
 
@@ -40,28 +58,28 @@ export interface Start {
 }
 
 /** What goes into a kept host: the program, the lab and the engine that make it, and how it is made here. */
-const sources = ["templates", "components", "lib", "index.ts", "Pulumi.yaml", "package-lock.json", "lab"]
-  .concat(["toolchain/standins", "toolchain/engine", "toolchain/tailnet"])
-  .concat(["test/e2e/kinds.ts", "test/e2e/stack.ts", "test/e2e/tailnetStack.ts"]);
+const sources = [
+  ...["templates", "components", "lib", "index.ts", "Pulumi.yaml", "package-lock.json", "lab"],
+  ...["toolchain/standins", "toolchain/engine", "toolchain/tailnet"],
+  ...["kinds.ts", "rented.ts", "plainServer.ts", "stack.ts", "tailnetStack.ts"].map((name) => `test/e2e/${name}`),
+].map((path) => join(root, path));
 
+/** Folder of the kept host in the cache, whether it is there or not. */
 function kept(kind: Kind): string {
-  const bases = [baseFor(suites["debian-13"] ?? "").key, tailscaleArchive(instanceOf(instance)).sha256];
-  const hash = fingerprint(
-    sources.map((path) => join(root, path)),
-    [kind, ...bases],
-  );
-  return cached(join("kinds", kind), hash);
+  const { image } = kinds[kind];
+  const base = baseFor(suites[image] ?? "").key;
+  return cached(join("kinds", kind), fingerprint(sources, [kind, base, tailscaleArchive(instanceOf(instance)).sha256]));
 }
 
-/** What this process's lab holds: decided once, by the first test that asks. */
+/** What this process's lab holds: decided by the first test that asks. */
 let chosen:
   { readonly kind: Kind; readonly ready: Promise<TestStack> } | { kind: "own"; ready: Promise<void> } | undefined;
 
 /** A host of this kind, for all tests of this file; the lab is as it was when the host was new. */
 export function keptHost(kind: Kind, start: Start = {}): Promise<TestStack> {
-  chosen ??= { kind, ready: restore(kind, start) };
+  chosen ??= { kind, ready: ensureKept(kind).then(() => restore(kind, start)) };
   if (chosen.kind !== kind) {
-    throw new Error(`this file has a lab of kind ${chosen.kind} already: one file, one kind`);
+    throw otherKind(chosen.kind);
   }
   return chosen.ready;
 }
@@ -70,9 +88,55 @@ export function keptHost(kind: Kind, start: Start = {}): Promise<TestStack> {
 export function emptyLab(): Promise<void> {
   chosen ??= { kind: "own", ready: clear() };
   if (chosen.kind !== "own") {
-    throw new Error(`this file has a lab of kind ${chosen.kind} already: one file, one kind`);
+    throw otherKind(chosen.kind);
   }
   return chosen.ready;
+}
+
+const otherKind = (kind: string): Error => new Error(`this file's lab is of kind ${kind} already: one file, one kind`);
+
+/** A stack without resources yet in an empty lab, for a file that makes its hosts from nothing. */
+export async function ownStack(name: string, config: Readonly<Record<string, unknown>> = {}): Promise<TestStack> {
+  await emptyLab();
+  return TestStack.make(name, config);
+}
+
+/** A stack of this kind without resources yet in an empty lab; its `up` is followed by {@link becameKind}. */
+export async function newOfKind(kind: Kind): Promise<TestStack> {
+  await emptyLab();
+  return kinds[kind].make();
+}
+
+/**
+ * Tells that what {@link newOfKind} gave is up: now the file's lab is of that kind, for the tests that follow. It is kept if none
+ * like it is kept yet.
+ */
+export async function becameKind(kind: Kind, stack: TestStack): Promise<void> {
+  const settled = settle(kind, stack);
+  chosen = { kind, ready: settled };
+  await settled;
+}
+
+async function settle(kind: Kind, stack: TestStack): Promise<TestStack> {
+  const { settle: after }: KindDefinition = kinds[kind];
+  await after?.(stack);
+  const home = kept(kind);
+  const isNew = await once(home, () => keep(stack, home));
+  return isNew ? restore(kind, {}) : stack;
+}
+
+async function ensureKept(kind: Kind): Promise<void> {
+  await ensureLab({ instance, progress: () => undefined });
+  const home = kept(kind);
+  await once(home, async () => {
+    await clear();
+    const { make, settle: after }: KindDefinition = kinds[kind];
+    const stack = await make();
+    await stack.up();
+    await after?.(stack);
+    await keep(stack, home);
+  });
+  utimesSync(home, new Date(), new Date());
 }
 
 async function clear(): Promise<void> {
@@ -81,38 +145,18 @@ async function clear(): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** A stack without resources yet in an empty lab, for a file that makes its hosts from nothing. */
-export async function ownStack(name: string, config: Readonly<Record<string, unknown>> = {}): Promise<TestStack> {
-  await emptyLab();
-  return TestStack.make(name, config);
-}
-
 async function restore(kind: Kind, { gateway = true }: Start): Promise<TestStack> {
-  await ensureLab({ instance, progress: () => undefined });
   const home = kept(kind);
-  if (!existsSync(home)) {
-    await locked(`${home}.lock`, async () => {
-      if (!existsSync(home)) {
-        await keep(kind, home);
-      }
-    });
-  }
-  utimesSync(home, new Date(), new Date());
   rmSync(folder, { recursive: true, force: true });
   cpSync(join(home, "stacks"), folder, { recursive: true });
   await loadLab(instance, join(home, "lab"), gateway ? [] : ["systemd.mask=openclaw.service"]);
-  const { stack: name, config } = kinds[kind];
-  const stack = await TestStack.make(name, config());
+  const stack = TestStack.open(readFileSync(join(home, "stack"), "utf8"));
   await started(stack, gateway);
   return stack;
 }
 
-/** Brings the kind up from nothing, shuts its hosts down as an operator does, and moves all of it into the cache. */
-async function keep(kind: Kind, home: string): Promise<void> {
-  await clear();
-  const { stack: name, config } = kinds[kind];
-  const stack = await TestStack.make(name, config());
-  await stack.up();
+/** Shuts the hosts down as an operator does, and moves all of the lab into the cache. */
+async function keep(stack: TestStack, home: string): Promise<void> {
   await started(stack, true);
   for (const { id } of await ls(instance)) {
     await cloud("POST", `servers/${String(id)}/actions/shutdown`);
@@ -122,11 +166,12 @@ async function keep(kind: Kind, home: string): Promise<void> {
   mkdirSync(partial, { recursive: true, mode: 0o700 });
   await saveLab(instance, join(partial, "lab"));
   cpSync(folder, join(partial, "stacks"), { recursive: true });
+  writeFileSync(join(partial, "stack"), stack.name);
   renameSync(partial, home);
-  prune(kind);
+  prune(home);
 }
 
-/** Waits until every host of the stack takes logins, and its gateway answers. */
+/** Waits until every host of the lab takes logins, and its gateway answers. */
 async function started(stack: TestStack, gateway: boolean): Promise<void> {
   const ready = gateway ? "curl -fsS -o /dev/null --max-time 5 http://127.0.0.1:18789/startupz" : "true";
   const up = `[[ -n $(ss -Hltn 'sport = :22022') && $(systemctl is-active multi-user.target) == active ]] && ${ready}`;
@@ -135,22 +180,26 @@ async function started(stack: TestStack, gateway: boolean): Promise<void> {
   }
 }
 
-/** Of each kind two contents are kept: today's, and the one before it. */
-function prune(kind: Kind): void {
-  const parent = cached("kinds", "").replace(/-$/, "");
-  const all = readdirSync(parent)
-    .filter((name) => name.startsWith(`${kind}-`) && !name.includes("."))
-    .map((name) => ({ path: join(parent, name), used: statSync(join(parent, name)).mtimeMs }))
+/** Of each kind two contents are kept: the one just made, and the one used last before it. */
+function prune(home: string): void {
+  const kind = basename(home).replace(/-[^-]*$/, "");
+  const all = readdirSync(dirname(home))
+    .filter((name) => name.replace(/-[^-]*$/, "") === kind && !name.includes(".lock") && !name.includes(".partial"))
+    .map((name) => ({ path: join(dirname(home), name), used: statSync(join(dirname(home), name)).mtimeMs }))
     .sort((a, b) => b.used - a.used);
   for (const { path } of all.slice(2)) {
     rmSync(path, { recursive: true });
   }
 }
 
-/** Does the work while no other process of this machine does it. The lock goes with its holder, however that ends. */
-async function locked(path: string, work: () => Promise<void>): Promise<void> {
-  mkdirSync(join(path, ".."), { recursive: true });
-  const holder = spawn("flock", [path, "sh", "-c", "echo locked; exec cat >/dev/null"], {
+/** Fills a place that is empty; of all processes of this machine one does. True if it was this one. */
+async function once(home: string, fill: () => Promise<void>): Promise<boolean> {
+  if (existsSync(home)) {
+    return false;
+  }
+  mkdirSync(dirname(home), { recursive: true });
+  // The lock goes with its holder, however that ends.
+  const holder = spawn("flock", [`${home}.lock`, "sh", "-c", "echo locked; exec cat >/dev/null"], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   try {
@@ -160,10 +209,14 @@ async function locked(path: string, work: () => Promise<void>): Promise<void> {
       });
       holder.once("error", reject);
       holder.once("exit", (code) => {
-        reject(new Error(`flock ${path}: exit code ${String(code)}`));
+        reject(new Error(`flock ${home}.lock: exit code ${String(code)}`));
       });
     });
-    await work();
+    if (existsSync(home)) {
+      return false;
+    }
+    await fill();
+    return true;
   } finally {
     holder.stdin.end();
   }

@@ -7,6 +7,7 @@ import { parse, stringify } from "yaml";
 import { ensureLab, exec, ls, type ExecResult } from "../../lab/client";
 import { isInstanceName, type InstanceName } from "../../lab/instances";
 import { sshKeyPair } from "../../lib/keys";
+import { caller, callAndWait } from "../lab/cloudApi";
 
 /** The lab of this test file: that of its lane; a file that is run by hand has the one called `test`. */
 export const instance: InstanceName = laneOf(process.env["MONOCLAW_LAB_INSTANCE"] ?? "test");
@@ -44,6 +45,8 @@ export class TestStack {
   private readonly configFile: string;
   /** Where ssh finds the stack's host key; unset after each run of the engine. */
   private access: { readonly line: string; readonly address: string } | undefined;
+  /** What the state holds; unset likewise. */
+  private known: Promise<readonly Resource[]> | undefined;
 
   private constructor(readonly name: string) {
     this.configFile = join(folder, `Pulumi.${name}.yaml`);
@@ -77,6 +80,11 @@ export class TestStack {
     return stack;
   }
 
+  /** A stack that is there already, as it is configured. */
+  static open(name: string): TestStack {
+    return new TestStack(name);
+  }
+
   private get env(): Record<string, string> {
     return {
       PULUMI_BACKEND_URL: `file://${join(folder, "pulumi")}`,
@@ -98,7 +106,6 @@ export class TestStack {
   /** Runs the engine on this stack and gives back its output whole, whatever its exit code. */
   async pulumi(...args: string[]): Promise<Ran> {
     const own = ["--stack", this.name, "--config-file", this.configFile];
-    this.access = undefined;
     const began = performance.now();
     try {
       return ran(
@@ -111,8 +118,17 @@ export class TestStack {
         }),
       );
     } finally {
+      if (args[0] !== "preview") {
+        this.forget();
+      }
       noteStep(`pulumi ${args[0] ?? ""} ${this.name}`, (performance.now() - began) / 1000);
     }
+  }
+
+  /** What was read of the state counts no more. */
+  private forget(): void {
+    this.access = undefined;
+    this.known = undefined;
   }
 
   /** `pulumi up`, which must succeed. */
@@ -134,14 +150,16 @@ export class TestStack {
   }
 
   /** The stack's outputs, secrets in clear. */
-  async outputs(): Promise<Record<string, unknown>> {
-    const own = ["stack", "output", "--json", "--show-secrets", "--stack", this.name];
-    const { stdout } = await execa("pulumi", own, { cwd: root, env: this.env });
-    return JSON.parse(stdout) as Record<string, unknown>;
+  async outputs(): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.resources()).find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
   }
 
-  /** Every resource of the stack with its inputs and outputs, secrets in clear. */
-  async resources(): Promise<readonly Resource[]> {
+  /** Every resource of the stack with its inputs and outputs, secrets in clear. They are asked for once after each run of the engine. */
+  resources(): Promise<readonly Resource[]> {
+    return (this.known ??= this.export());
+  }
+
+  private async export(): Promise<readonly Resource[]> {
     const own = ["stack", "export", "--show-secrets", "--stack", this.name];
     const { stdout } = await execa("pulumi", own, { cwd: root, env: this.env });
     const { deployment } = JSON.parse(stdout) as {
@@ -167,6 +185,7 @@ export class TestStack {
   /** Puts a state back that {@link plainState} gave, as from a back-up. */
   restoreState(text: string): void {
     writeFileSync(join(folder, `pulumi/.pulumi/stacks/monoclaw/${this.name}.json`), text);
+    this.forget();
   }
 
   /** True while a run of the engine holds the stack. */
@@ -278,12 +297,8 @@ export class TestStack {
   /** Switches the host on again after a power cut. */
   async powerOn(): Promise<void> {
     const host = (await ls(instance)).find(({ name }) => name === this.labName());
-    const access = await ensureLab({ instance, progress: () => undefined });
-    const url = `${access.endpoint}/servers/${String(host?.id)}/actions/poweron`;
-    const answer = await fetch(url, { method: "POST", headers: { authorization: `Bearer ${access.token}` } });
-    if (!answer.ok) {
-      throw new Error(`poweron: ${String(answer.status)} ${await answer.text()}`);
-    }
+    await ensureLab({ instance, progress: () => undefined });
+    await callAndWait(caller(instance), "POST", `servers/${String(host?.id)}/actions/poweron`, undefined, 180);
   }
 
   /** Destroys the host and the stack. */

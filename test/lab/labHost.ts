@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { consoleLog } from "../../lab/host/driver";
 import { findHost, ls } from "../../lab/hosts";
-import { InstanceName, instanceOf, labToken } from "../../lab/instances";
+import { InstanceName, instanceOf } from "../../lab/instances";
 import { Result, tryRun, waitUntil } from "../../lab/run";
+import { caller, callAndWait, Method } from "./cloudApi";
 
 /** The lab that these tests run on; no other tests use it. */
 export const instance: InstanceName = "selftest";
-const { endpoint } = instanceOf(instance);
 
 /** An SSH key pair in a folder of its own. */
 export interface KeyPair {
@@ -31,43 +31,9 @@ export function removeKeyPair({ dir }: KeyPair): void {
   rmSync(dir, { recursive: true, force: true });
 }
 
-/** Calls the lab's API; any answer but a success is an error. */
-export async function api<T>(method: string, path: string, body?: object): Promise<T> {
-  const response = await fetch(`${endpoint}${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${labToken}`,
-      ...(body === undefined ? {} : { "content-type": "application/json" }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  if (!response.ok) {
-    throw new Error(`${method} ${path}: ${String(response.status)} ${text}`);
-  }
-  return (text === "" ? {} : JSON.parse(text)) as T;
-}
-
-interface ActionAnswer {
-  readonly action: { readonly id: number };
-  readonly next_actions?: readonly { readonly id: number }[];
-}
-
-/** Waits for all actions of an answer; a failed one is an error. */
-export async function finished<T extends ActionAnswer>(answer: T): Promise<T> {
-  for (const { id } of [answer.action, ...(answer.next_actions ?? [])]) {
-    await waitUntil(
-      async () => {
-        const { action } = await api<{ action: { status: string; error: unknown } }>("GET", `/actions/${String(id)}`);
-        if (action.status === "error") {
-          throw new Error(`action ${String(id)}: ${JSON.stringify(action.error)}`);
-        }
-        return action.status === "success";
-      },
-      { deadline: 60_000, what: `action ${String(id)}` },
-    );
-  }
-  return answer;
+/** Calls the lab's API and waits for the actions that it starts; any answer but a success is an error, and an action that fails. */
+export function api<T>(method: Method, path: string, body?: object): Promise<T> {
+  return callAndWait(caller(instance), method, path.slice(1), body);
 }
 
 /** A server that tests made. */
@@ -78,7 +44,7 @@ export interface TestServer {
   readonly ipv6: string;
 }
 
-interface ServerAnswer extends ActionAnswer {
+interface ServerAnswer {
   readonly server: {
     readonly id: number;
     readonly public_net: { readonly ipv4: { readonly ip: string }; readonly ipv6: { readonly ip: string } };
@@ -88,14 +54,14 @@ interface ServerAnswer extends ActionAnswer {
 /** Creates a server and waits for its boot to begin. */
 export async function createServer(name: string, extra: object): Promise<TestServer> {
   const body = { name, server_type: "cx23", image: "debian-13", location: "fsn1", ...extra };
-  const { server } = await finished(await api<ServerAnswer>("POST", "/servers", body));
+  const { server } = await api<ServerAnswer>("POST", "/servers", body);
   const { ipv4, ipv6 } = server.public_net;
   return { id: server.id, name, ipv4: ipv4.ip, ipv6: ipv6.ip.replace("/64", "1") };
 }
 
 /** Runs an action on a server and waits for it. */
 export async function act(server: TestServer, action: string, body?: object): Promise<void> {
-  await finished(await api<ActionAnswer>("POST", `/servers/${String(server.id)}/actions/${action}`, body));
+  await api("POST", `/servers/${String(server.id)}/actions/${action}`, body);
 }
 
 /** The server's status by the API. */
