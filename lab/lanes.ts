@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import { groupsOf, killGroup, processesOf, spawnGroup } from "./host/groups";
 import { allowForwarding, restoreForwarding } from "./host/network";
 import { InstanceName, instanceOf } from "./instances";
@@ -87,15 +88,34 @@ export async function closeLane(instance: InstanceName): Promise<void> {
   await removeTrees([stateDir]);
 }
 
-/** Seconds of processor time that the groups of a lane's lab have used since they were made; those that ended don't count. */
-export function cpuSecondsOf(instance: InstanceName): number {
-  const microseconds = groupsOf(instanceOf(instance).group).map((name) => {
-    const file = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
-      .map((root) => `${root}/${name}/cpu.stat`)
-      .find(existsSync);
-    return file === undefined ? 0 : Number(/^usage_usec (\d+)/m.exec(readFileSync(file, "utf8"))?.[1] ?? 0);
-  });
-  return microseconds.reduce((sum, each) => sum + each, 0) / 1e6;
+/** Adds up the processor time that the groups of a lane's lab use, those that end meanwhile included. */
+export class CpuMeter {
+  private readonly last = new Map<string, number>();
+  private total = 0;
+
+  constructor(private readonly instance: InstanceName) {
+    setInterval(() => this.seconds(), 2_000).unref();
+  }
+
+  /** Seconds since the meter was made; what a group used in the two seconds before its end may be missing. */
+  seconds(): number {
+    const root = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].find((path) => existsSync(join(path, "cgroup.procs")));
+    const { group } = instanceOf(this.instance);
+    const names = root === undefined ? [] : readdirSync(root).filter((name) => name.startsWith(`${group}-`));
+    for (const name of names) {
+      const now = usageOf(join(root ?? "", name, "cpu.stat"));
+      const before = this.last.get(name) ?? 0;
+      // Less than before: another group of that name.
+      this.total += now < before ? now : now - before;
+      this.last.set(name, now);
+    }
+    return this.total / 1e6;
+  }
+}
+
+/** Microseconds of processor time, as a cgroup's cpu.stat has them; 0 if the group has ended. */
+function usageOf(file: string): number {
+  return existsSync(file) ? Number(/^usage_usec (\d+)/m.exec(readFileSync(file, "utf8"))?.[1] ?? 0) : 0;
 }
 
 function isOther(pid: number): boolean {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Instance } from "../instances";
 import { messageOf, removeTrees, waitUntil } from "../run";
 import { renderFilter } from "./firewall";
-import { initOf, killGroup, processesOf, spawnGroup } from "./groups";
+import { initOf, isAlive, killGroup, spawnGroup } from "./groups";
 import { baseFor, baseOf, ensureBase, suiteOf, touchBase } from "./image";
 import { fabricPid, inFabric } from "./network";
 import { nameservers } from "./resolver";
@@ -117,7 +117,7 @@ export class NspawnDriver implements HostDriver {
   }
 
   isRunning(id: number): boolean {
-    return processesOf(hostGroup(this.instance, id)).length > 0;
+    return isAlive(hostGroup(this.instance, id));
   }
 
   async applyFilter(hosts: readonly FilteredHost[]): Promise<void> {

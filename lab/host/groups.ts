@@ -18,20 +18,50 @@ function read(path: string): string {
   }
 }
 
+/** Which group of a lab's a process is in now, if it lives: `prefix` names or starts the group. */
+function groupOf(pid: string, prefix: string): string | undefined {
+  const pattern = new RegExp(`/(${prefix}(?:-[a-z0-9]+)?)(?:\\.scope)?(?:/|$)`, "m");
+  const group = pattern.exec(read(`/proc/${pid}/cgroup`))?.[1];
+  return group === undefined || isZombie(pid) ? undefined : group;
+}
+
+/** Processes found before, by what they were looked for: to look at one costs far less than to look at all. */
+const found = new Map<string, number>();
+
+/** The process that was found last time, if it is still right; else what the search finds now. */
+function remembered(
+  key: string,
+  isRight: (pid: number) => boolean,
+  search: () => number | undefined,
+): number | undefined {
+  const known = found.get(key);
+  if (known !== undefined && isRight(known)) {
+    return known;
+  }
+  const pid = search();
+  if (pid === undefined) {
+    found.delete(key);
+  } else {
+    found.set(key, pid);
+  }
+  return pid;
+}
+
+/** Whether any process of a group lives. */
+export function isAlive(group: string): boolean {
+  const isIn = (pid: number): boolean => groupOf(String(pid), group) === group;
+  return (
+    remembered(`any of ${group}`, isIn, () => processesOf(group).find((process) => process.group === group)?.pid) !==
+    undefined
+  );
+}
+
 /** All live processes in groups that `prefix` names or starts, e.g. `monoclaw-lab-dev` or `monoclaw-lab-dev-h12`. */
 export function processesOf(prefix: string): Process[] {
-  const found: Process[] = [];
-  const pattern = new RegExp(`/(${prefix}(?:-[a-z0-9]+)?)(?:\\.scope)?(?:/|$)`, "m");
-  for (const entry of readdirSync("/proc")) {
-    if (!/^\d+$/.test(entry)) {
-      continue;
-    }
-    const group = pattern.exec(read(`/proc/${entry}/cgroup`))?.[1];
-    if (group !== undefined && !isZombie(entry)) {
-      found.push({ pid: Number(entry), group });
-    }
-  }
-  return found;
+  return readdirSync("/proc").flatMap((entry) => {
+    const group = /^\d+$/.test(entry) ? groupOf(entry, prefix) : undefined;
+    return group === undefined ? [] : [{ pid: Number(entry), group }];
+  });
 }
 
 function isZombie(pid: string): boolean {
@@ -40,15 +70,21 @@ function isZombie(pid: string): boolean {
 
 /** PID (as this machine sees it) of the first process inside the container that runs in `group`, or undefined. */
 export function initOf(group: string): number | undefined {
-  const inits = processesOf(group)
-    .filter((process) => process.group === group)
-    .map(({ pid }) => {
-      const ids = /^NSpid:\s+(.*)$/m.exec(read(`/proc/${String(pid)}/status`))?.[1]?.split(/\s+/) ?? [];
-      return { pid, depth: ids.length, inner: ids.at(-1) };
-    })
-    .filter(({ depth, inner }) => depth > 1 && inner === "1")
-    .sort((a, b) => a.depth - b.depth);
-  return inits[0]?.pid;
+  const isIn = (pid: number): boolean => groupOf(String(pid), group) === group && depthAsFirst(pid) > 0;
+  return remembered(`init of ${group}`, isIn, () => {
+    const inits = processesOf(group)
+      .filter((process) => process.group === group)
+      .map(({ pid }) => ({ pid, depth: depthAsFirst(pid) }))
+      .filter(({ depth }) => depth > 0)
+      .sort((a, b) => a.depth - b.depth);
+    return inits[0]?.pid;
+  });
+}
+
+/** How many PID namespaces deep a process is the first one; 0 if it is none's first. */
+function depthAsFirst(pid: number): number {
+  const ids = /^NSpid:\s+(.*)$/m.exec(read(`/proc/${String(pid)}/status`))?.[1]?.split(/\s+/) ?? [];
+  return ids.length > 1 && ids.at(-1) === "1" ? ids.length : 0;
 }
 
 /** A group to start a program in, and the memory that it may take (GB; without a number as much as there is). */

@@ -8,9 +8,9 @@ import type { Page } from "playwright-core";
 import { openPorts } from "./attacker";
 import { entry } from "./deviceList";
 import { artifacts, Desk } from "./desk";
-import { ownStack } from "./kinds";
+import { keptHost } from "./kinds";
 import type { TestStack } from "./stack";
-import { currentPolicy, editPolicy, onTailnet } from "./tailnetStack";
+import { currentPolicy, editPolicy } from "./tailnetStack";
 
 /** Ports of the SOCKS5 proxies of the nodes on the desk. Alice may open the dashboard, mallory is just another user. */
 const proxies = { alice: 1055, mallory: 1056 } as const;
@@ -23,17 +23,14 @@ const folder = mkdtempSync(join(tmpdir(), "monoclaw-dashboard-"));
 
 before(async () => {
   mkdirSync(artifacts, { recursive: true });
-  // The lab's tailnet may have the policy of an earlier test's stack.
-  stack = await ownStack("dashboard", onTailnet({ users: ["alice@example.com"], overwriteAcl: true }));
-  [desk] = await Promise.all([Desk.make("desk"), stack.up()]);
+  stack = await keptHost("tailnet");
+  desk = await Desk.make("desk");
   const { gateway: url = "" } = (await stack.outputs())["dashboardUrl"] as Readonly<Record<string, string>>;
   origin = url.replace(/\/$/, "");
   await Promise.all(Object.entries(proxies).map(([user, port]) => desk.join(user, port)));
 });
 
-after(async () => {
-  await desk.destroy();
-  await stack.destroy();
+after(() => {
   rmSync(folder, { recursive: true });
 });
 

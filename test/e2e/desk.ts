@@ -20,7 +20,6 @@ export class Desk {
   ) {}
 
   static async make(name: string): Promise<Desk> {
-    await Desk.remove(name);
     const destination_ips = [`${lab.prefix4}.0/24`];
     const out = (["tcp", "udp"] as const).map((protocol) => ({
       ...{ direction: "out", protocol, port: "any", destination_ips },
@@ -77,21 +76,6 @@ export class Desk {
       viewport: { width: 1280, height: 800 },
       args: ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update", "--disable-sync"],
     });
-  }
-
-  async destroy(): Promise<void> {
-    await Desk.remove(this.name);
-  }
-
-  private static async remove(name: string): Promise<void> {
-    const { servers } = await cloud<{ servers: { id: number }[] }>("GET", `servers?name=${name}`);
-    for (const { id } of servers) {
-      await cloud("DELETE", `servers/${String(id)}`);
-    }
-    const { firewalls } = await cloud<{ firewalls: { id: number }[] }>("GET", `firewalls?name=${name}`);
-    for (const { id } of firewalls) {
-      await cloud("DELETE", `firewalls/${String(id)}`);
-    }
   }
 }
 

@@ -84,6 +84,12 @@ export function keptHost(kind: Kind, start: Start = {}): Promise<TestStack> {
   return chosen.ready;
 }
 
+/** The same host as new once more, whatever has been done to it, its cloud and its stack. */
+export function asNew(kind: Kind, start: Start = {}): Promise<TestStack> {
+  chosen = undefined;
+  return keptHost(kind, start);
+}
+
 /** An empty lab, for a file that makes its hosts from nothing. */
 export function emptyLab(): Promise<void> {
   chosen ??= { kind: "own", ready: clear() };

@@ -5,14 +5,14 @@ import { cloudRules } from "./cloudRules";
 import { stepsOn } from "./hostTest";
 import { Keys } from "./keys";
 import { Laptop } from "./laptop";
-import { ownStack } from "./kinds";
+import { keptHost } from "./kinds";
 import { devices, onTailnet } from "./tailnetStack";
 
 const port = 22022;
 const users = ["alice@example.com"];
 
 void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestContext) => {
-  const stack = await ownStack("sshonly", onTailnet({ users, overwriteAcl: true }));
+  const stack = await keptHost("tailnet");
   const step = stepsOn(t, stack);
   const configure = (group: Readonly<Record<string, unknown>>) => {
     stack.configure(onTailnet({ users, ...group }));
@@ -53,11 +53,7 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
 
   try {
     await step("a host begins public: on the tailnet sshd answers nobody", async () => {
-      [, laptop, stranger] = await Promise.all([
-        stack.up(),
-        Laptop.make("ssh-alice", "alice"),
-        Laptop.make("ssh-bob", "bob"),
-      ]);
+      [laptop, stranger] = await Promise.all([Laptop.make("ssh-alice", "alice"), Laptop.make("ssh-bob", "bob")]);
       configure({ address: await own().address() });
       [address = ""] = (await devices()).find(({ hostname }) => hostname === "gateway")?.addresses ?? [];
       await until("alice reaches the dashboard", 60, () => own().reaches(address, 80));

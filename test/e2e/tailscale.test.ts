@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { after } from "node:test";
-import { hostKeys } from "../../lib/hostReader";
 import { type Attacker, until } from "./attacker";
 import { tailnet, tailnetDown, type Mutation } from "./auditMutations";
 import { stackTest } from "./hostTest";
-import { ownStack } from "./kinds";
+import { keptHost } from "./kinds";
 import { applied, failed, findings, line, passes, same, opens, served, standing, status, url } from "./tailnetChecks";
 import { archive, authKey, grant, makePeer, nameOf, place, Sender } from "./tailnetHost";
 import { faultTests } from "./tailscaleFaults";
@@ -13,10 +11,9 @@ let made: Promise<{ sender: Sender; peer: Attacker }> | undefined;
 
 /** A host whose stack has no tailnet, so that these tests alone send it the tailnet's layers; and alice's laptop. */
 async function make(): Promise<{ sender: Sender; peer: Attacker }> {
-  const known = (hostKeys as readonly string[]).includes("tailnet");
-  const stack = await ownStack("tailscale", known ? { "monoclaw:tailnet": { enabled: false } } : {});
+  const stack = await keptHost("ssh");
   await grant("tcp:80");
-  const [peer] = await Promise.all([makePeer(), stack.up()]);
+  const peer = await makePeer();
   return { sender: await Sender.of(stack), peer };
 }
 
@@ -31,12 +28,6 @@ function tailTest(name: string, body: (sender: Sender, peer: Attacker) => Promis
     },
   );
 }
-
-after(async () => {
-  const { sender, peer } = (await made) ?? {};
-  await peer?.destroy();
-  await sender?.stack.destroy();
-});
 
 tailTest("Tailscale: not installed is no fault of the host's, but told", async (sender) => {
   for (const command of ["status", "url", "reconnect", "serve reset"]) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { daemonLog } from "../../lab/client";
 import { ls } from "../../lab/hosts";
 import { instanceOf, type InstanceName } from "../../lab/instances";
-import { closeLane, cpuSecondsOf, haltLab, inLane, openLane, type LabLane } from "../../lab/lanes";
+import { closeLane, CpuMeter, haltLab, inLane, openLane, type LabLane } from "../../lab/lanes";
 import { capture } from "../process";
 import { StepError, elapsed } from "../report";
 import type { Lane } from "./lane";
@@ -52,11 +52,12 @@ async function own(): Promise<Server> {
 }
 
 function laneOf({ instance, pid }: LabLane): Lane {
+  const meter = new CpuMeter(instance);
   return {
     name: instance,
     command: (argv) => inLane(pid, argv),
     env: { MONOCLAW_LAB_INSTANCE: instance },
-    cpuSeconds: () => cpuSecondsOf(instance),
+    cpuSeconds: () => meter.seconds(),
     evidence: () => evidenceOf(instance),
     clear: () => haltLab(instance),
   };
