@@ -84,7 +84,7 @@ stackTest(
   async (stack) => {
     const server = rentedServer(image);
     const before = await server.hostKey();
-    const output = await stack.up();
+    const output = await stack.upAsTyped();
     assert.match(output, /note: debian can become root without a password.*deluser debian/);
     assert.match(output, /audit: \d+ pass, \d+ warn, 0 fail/);
     const { knownHosts } = await stack.outputs();

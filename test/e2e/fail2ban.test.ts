@@ -31,7 +31,7 @@ hostTest(
     }
     const operator = (await stack.ssh("echo $SSH_CONNECTION")).stdout.split(" ")[0] ?? "";
     stack.configure({ "monoclaw:fail2ban": { ignoreip: [operator, `${prefix}::c/128`] } });
-    await stack.up();
+    await stack.upLayers(["fail2ban"]);
 
     /** A login from one of the attacker's addresses. */
     const attempt = (from: string, user: string, key: string) => ({

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { kernelScript } from "../../components/layers/kernel";
 import { readTemplate } from "../../lib/render";
-import { until } from "./attacker";
 import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
@@ -145,17 +144,7 @@ hostTest(
 );
 
 hostTest("kernel: the settings are in force after a reboot", async (stack) => {
-  const bootId = () => stack.root("cat /proc/sys/kernel/random/boot_id");
-  const before = await bootId();
-  await stack.root("systemctl reboot");
-  await until("the host has booted anew and its gateway serves", 180, async () => {
-    try {
-      await stack.root("curl -fsS -o /dev/null http://127.0.0.1:18789/startupz");
-      return (await bootId()) !== before;
-    } catch {
-      return false; // down, or not yet up
-    }
-  });
+  await stack.reboot();
   await areInForce(stack);
   assert.deepEqual(await findings(stack), ["WARN kernel settings"]);
 });

@@ -7,7 +7,7 @@ stackTest(
   "a new host: one up from nothing, and every row of its audit holds",
   () => newOfKind("ssh"),
   async (stack) => {
-    const output = await stack.up();
+    const output = await stack.upAsTyped();
     assert.match(output, /audit: \d+ pass, \d+ warn, 0 fail/);
     for (const command of ["preview", "up"]) {
       const again = await stack.pulumi(command, "--expect-no-changes", ...(command === "up" ? ["--yes"] : []));

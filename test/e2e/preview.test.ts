@@ -17,7 +17,7 @@ hostTest("right after up, neither preview nor up finds a change, and neither con
   assert.ok(before > 0, "no login was counted at all");
   const preview = await stack.pulumi("preview", "--expect-no-changes");
   assert.equal(preview.exitCode, 0, preview.all);
-  const up = await stack.up("--expect-no-changes");
+  const up = await stack.upAsTyped("--expect-no-changes");
   assert.match(up, /unchanged/);
   assert.equal(await logins(stack), before);
 });

@@ -87,7 +87,7 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
 
     await step("both ways are open; the users of the policy get in, and nobody else", async () => {
       await own().forward(port, address);
-      await stack.up("--skip-preview");
+      await stack.up();
       assert.deepEqual(await ways(), { ...both, expected: `${over},${String(port)}` });
       assert.equal((await stack.ssh("true")).exitCode, 0);
       assert.equal((await stack.ssh("true", { address: await own().address() })).exitCode, 0);
@@ -100,7 +100,7 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
       const { all } = await stack.pulumi("preview", "--diff");
       assert.match(all, /^.*-.*ufw denies all that comes in but 22022\/tcp from the tailnet and 22022\/tcp/m);
       assert.match(all, /^.*\+.*ufw denies all that comes in but 22022\/tcp from the tailnet'?$/m);
-      await stack.up("--skip-preview");
+      await stack.up();
       assert.deepEqual(await ways(), { ufw: `allow ${tailnetRule}`, expected: over, cloud: "" });
       assert.deepEqual(await scan(await stack.address()), []);
       assert.notEqual((await stack.ssh("true", { args: ["-o", "ConnectTimeout=3"] })).exitCode, 0);
@@ -121,7 +121,7 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
         assert.match(await stack.failingUp("--skip-preview"), /dial tcp .*: connect: connection refused/);
         assert.equal(await stack.root("systemctl show openclaw -p MainPID"), pid);
         await own().forward(port, address);
-        await stack.up("--skip-preview");
+        await stack.up();
         assert.equal((await stack.root("systemctl show openclaw -p TasksMax --value")).trim(), "321");
       },
     );
@@ -130,7 +130,7 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
       "and back: in over the tailnet, confirmed by the public address; then the tailnet's way is closed",
       async () => {
         configure({ address: await own().address(), sshOnly: false, previousSshOnly: true });
-        await stack.up("--skip-preview");
+        await stack.up();
         assert.deepEqual(await ways(), { ...both, expected: `${String(port)},${over}` });
         configure({});
         // The host has had this firewall before, and an old envelope is refused: it tells what to run.
@@ -139,7 +139,7 @@ void test("SSH over the tailnet alone", { timeout: 1_200_000 }, async (t: TestCo
           /run: pulumi config set monoclaw:generation 2, then pulumi up/,
         );
         stack.configure({ "monoclaw:generation": 2 });
-        await stack.up("--skip-preview");
+        await stack.up();
         assert.deepEqual(await ways(), { ufw: publicOnly, expected: String(port), cloud: String(port) });
         assert.equal((await stack.ssh("true")).exitCode, 0);
         assert.equal(await own().reaches(address, port), false);

@@ -85,7 +85,7 @@ hostTest(
 
       // The way out back, without a new generation.
       stack.configure({ "monoclaw:sshPort": undefined, "monoclaw:previousSshPort": undefined });
-      await stack.up("--skip-preview");
+      await stack.up();
       assert.deepEqual(await said(stack), everywhere(String(old)));
       assert.equal((await stack.pulumi("preview", "--expect-no-changes")).exitCode, 0);
 
@@ -95,12 +95,12 @@ hostTest(
     } finally {
       await way("open");
     }
-    await stack.up("--skip-preview");
+    await stack.up();
     assert.deepEqual(await reachable(stack), [old, next]);
     assert.deepEqual(await said(stack), everywhere("22022,2222"));
 
     stack.configure({ "monoclaw:previousSshPort": undefined });
-    await stack.up("--skip-preview");
+    await stack.up();
     assert.deepEqual(await reachable(stack), [next]);
     assert.deepEqual(await said(stack), everywhere(String(next)));
     assert.equal((await stack.pulumi("preview", "--expect-no-changes")).exitCode, 0);
@@ -112,7 +112,7 @@ hostTest(
       "monoclaw:previousSshPort": next,
       "monoclaw:generation": generation + 1,
     });
-    await stack.up("--skip-preview");
+    await stack.up();
     assert.deepEqual(await reachable(stack), [old, next]);
   },
 );

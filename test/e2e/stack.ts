@@ -131,8 +131,23 @@ export class TestStack {
     this.known = undefined;
   }
 
-  /** `pulumi up`, which must succeed. */
-  async up(...args: string[]): Promise<string> {
+  /**
+   * `pulumi up`, which must succeed, without the preview before it: that is the same program once more, and half of the time. What is
+   * proved is the host.
+   */
+  up(...args: string[]): Promise<string> {
+    return this.upAsTyped("--skip-preview", ...args);
+  }
+
+  /** {@link up} of some layers only, for a test that looks at nothing else on the host. */
+  async upLayers(layers: readonly string[]): Promise<string> {
+    const urns = (await this.resources()).map(({ urn }) => urn);
+    const targets = layers.map((layer) => urns.find((urn) => urn.endsWith(`-${layer}-apply`)) ?? layer);
+    return this.up(...targets.flatMap((urn) => ["--target", urn]));
+  }
+
+  /** `pulumi up` as an operator types it, its preview included; it must succeed. */
+  async upAsTyped(...args: string[]): Promise<string> {
     const result = await this.pulumi("up", "--yes", "--non-interactive", ...args);
     if (result.exitCode !== 0) {
       throw new Error(`pulumi up failed:\n${result.all}\n${await this.hostLog()}`);

@@ -67,7 +67,7 @@ void test("a stack on its tailnet", { timeout: 900_000 }, async (t: TestContext)
     const { all } = await stack.pulumi("preview", "--diff");
     assert.match(all, /^.*- .*"src": \["bob@example\.com"\].*tcp:22/m);
     assert.match(all, /^.*\+ .*"src": \["alice@example\.com"\].*tcp:80/m);
-    const { result, seen: processes } = await watchProcesses(() => stack.up());
+    const { result, seen: processes } = await watchProcesses(() => stack.upAsTyped());
     [firstUp, seen] = [result, processes];
     stack.configure(forAlice);
     assert.match(await currentPolicy(), /^\/\/ monoclaw stack=tailnet sha256=/);

@@ -118,7 +118,7 @@ hostTest(
     const old = await stack.token();
     const { rotateToken } = (await stack.outputs()) as { rotateToken: Record<string, string> };
     const urn = /--replace '(.*)'$/.exec(rotateToken["gateway"] ?? "")?.[1] ?? "";
-    const { result: output, seen } = await watchProcesses(() => stack.up("--replace", urn));
+    const { result: output, seen } = await watchProcesses(() => stack.upAsTyped("--replace", urn));
     const token = await stack.token();
     assert.notEqual(token, old);
     assert.match(output, /^ {4}~ 2 updated$/m, "the token's layer, and the audit after it");

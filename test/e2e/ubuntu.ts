@@ -69,7 +69,7 @@ export function ubuntuTests({ image, codename, starts, sudo }: Release): void {
         await stack.root(`systemctl is-active ${starts}; systemctl is-enabled ${starts}`),
         "active\nenabled\n",
       );
-      const output = await stack.up();
+      const output = await stack.upAsTyped();
       assert.match(output, /note: ubuntu can become root without a password/);
       assert.match(output, /audit: \d+ pass, \d+ warn, 0 fail/);
       assert.equal((await stack.ssh("id -un")).stdout.trim(), "ops");
