@@ -6,6 +6,7 @@ import { Lab } from "./api/context";
 import { ApiError } from "./api/errors";
 import { Input } from "./api/input";
 import { hostDir } from "./host/driver";
+import { layerDir } from "./host/layers";
 import { messageOf, removeTrees, run } from "./run";
 import { LabState, newState, Server } from "./state";
 import { tailnetDir } from "./tailnet/config";
@@ -25,7 +26,10 @@ const tailnetOf = (folder: string): string => join(folder, "tailnet");
  */
 export async function saveCheckpoint(lab: Lab, tailnet: Tailnet, folder: string): Promise<void> {
   await lab.actions.settle();
-  const { servers } = lab.store.state;
+  const { servers, images } = lab.store.state;
+  if (images.length > 0) {
+    throw new ApiError(422, "invalid_input", "a lab that has snapshots can't be saved: delete them first");
+  }
   for (const { name, status, layers = [] } of servers) {
     if (status !== "off") {
       throw new ApiError(
@@ -115,6 +119,7 @@ async function empty(lab: Lab, tailnet: Tailnet): Promise<void> {
   const ids = lab.store.state.servers.map(({ id }) => id);
   await Promise.all(ids.map((id) => lab.driver.powerOff(id)));
   await Promise.all(ids.map((id) => lab.driver.removeDisk(id)));
+  await Promise.all(lab.store.state.images.map(({ id }) => lab.driver.removeLayer(layerDir(lab.instance, id))));
   if (tailnet.store.exists()) {
     await tailnet.backend.stop();
     await rm(tailnetDir(lab.instance), { recursive: true, force: true });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildApi } from "./api/app";
 import { Lab } from "./api/context";
+import { adoptSnapshots } from "./api/images";
 import { buildMetadata } from "./api/metadata";
 import { watchHosts } from "./api/serverActions";
 import { checkpointRoutes } from "./checkpoint";
@@ -34,7 +35,7 @@ async function removeStrays(instance: Instance, lab: Lab): Promise<void> {
 }
 
 /** Brings the record in line with what survived the daemon's last end. */
-function adopt(lab: Lab): void {
+async function adopt(lab: Lab): Promise<void> {
   const { servers, actions } = lab.store.state;
   for (const action of actions.filter(({ status }) => status === "running")) {
     action.status = "error";
@@ -46,6 +47,7 @@ function adopt(lab: Lab): void {
     server.status = lab.driver.isRunning(server.id) ? "running" : "off";
     log(`server ${server.name} (${String(server.id)}): ${server.status}`);
   }
+  await adoptSnapshots(lab);
   lab.store.save();
 }
 
@@ -75,7 +77,7 @@ async function main(): Promise<void> {
       await lab.driver.powerOff(server.id);
     }
   }
-  adopt(lab);
+  await adopt(lab);
   await lab.applyFilter();
 
   const metadata = buildMetadata(lab);

@@ -6,7 +6,7 @@ import { FirewallRule } from "./host/spec";
 export type Labels = Record<string, string>;
 
 /** Kinds of resources that actions refer to. */
-export type ResourceType = "server" | "firewall" | "primary_ip";
+export type ResourceType = "server" | "firewall" | "primary_ip" | "image";
 
 /** One action, exactly as the API shows it. */
 export interface Action {
@@ -93,6 +93,29 @@ export interface Server {
   rootPassword: string | null;
 }
 
+/** A server's disk as it was once, to make other disks from: the API's image of type `snapshot`. */
+export interface Snapshot {
+  readonly id: number;
+  status: "creating" | "available";
+  description: string;
+  readonly created: string;
+  readonly createdFrom: { readonly id: number; readonly name: string };
+  /** Number of the vendor's image that the disk once began as. */
+  readonly origin: number;
+  /** GB that a server's disk must have. */
+  readonly diskSize: number;
+  /** GB of its own layer, once that is there. */
+  imageSize: number | null;
+  labels: Labels;
+  protection: { delete: boolean };
+  /** When it was deleted: the record and the layer stay as long as a server or another snapshot needs them. */
+  deleted: string | null;
+  /** Folder name of the base image beneath. */
+  readonly base: string;
+  /** Folders of the layers beneath its own, the topmost first. */
+  readonly beneath: readonly string[];
+}
+
 /** Everything a lab remembers. */
 export interface LabState {
   nextId: number;
@@ -100,6 +123,7 @@ export interface LabState {
   sshKeys: SshKey[];
   firewalls: Firewall[];
   primaryIps: PrimaryIp[];
+  images: Snapshot[];
   actions: Action[];
 }
 
@@ -107,7 +131,12 @@ const keptActions = 1000;
 
 /** A lab without anything. */
 export function newState(): LabState {
-  return { nextId: 1001, servers: [], sshKeys: [], firewalls: [], primaryIps: [], actions: [] };
+  return { nextId: 1001, servers: [], sshKeys: [], firewalls: [], primaryIps: [], images: [], actions: [] };
+}
+
+/** A state from a file, which may be older than a kind of resource. */
+function completed(kept: Partial<LabState>): LabState {
+  return { ...newState(), ...kept };
 }
 
 /** The lab's memory, written to one file after each change. */
@@ -116,12 +145,14 @@ export class Store {
 
   /** @param path - file to keep the state in; without one it lives in memory only (unit tests). */
   constructor(private readonly path?: string) {
-    this.state =
-      path !== undefined && existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as LabState) : newState();
+    const kept =
+      path !== undefined && existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Partial<LabState>) : {};
+    this.state = completed(kept);
   }
 
   /** Makes this the state, in the lists that everybody holds already. */
-  replace(state: LabState): void {
+  replace(kept: Partial<LabState>): void {
+    const state = completed(kept);
     const into = <T>(list: T[], items: readonly T[]): void => {
       list.splice(0, list.length, ...items);
     };
@@ -130,6 +161,7 @@ export class Store {
     into(this.state.sshKeys, state.sshKeys);
     into(this.state.firewalls, state.firewalls);
     into(this.state.primaryIps, state.primaryIps);
+    into(this.state.images, state.images);
     into(this.state.actions, state.actions);
     this.save();
   }

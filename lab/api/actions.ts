@@ -50,12 +50,17 @@ export class Actions {
   }
 
   /** Starts an action that changes a server: while it runs, the server is locked against others. */
-  onServer(server: Server, command: string, work: (progress: SetProgress) => Promise<void>): Action {
+  onServer(
+    server: Server,
+    command: string,
+    work: (progress: SetProgress) => Promise<void>,
+    others: readonly ActionTarget[] = [],
+  ): Action {
     if (server.locked) {
       throw locked(`server ${String(server.id)}`);
     }
     server.locked = true;
-    return this.start(command, [{ id: server.id, type: "server" }], async (progress) => {
+    return this.start(command, [{ id: server.id, type: "server" }, ...others], async (progress) => {
       try {
         await work(progress);
       } finally {

@@ -1,10 +1,11 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import fastify, { FastifyError, FastifyInstance } from "fastify";
 import { messageOf } from "../run";
-import { images, locations, serverTypes, showImage, showServerType } from "./catalog";
+import { locations, serverTypes, showServerType } from "./catalog";
 import { Lab } from "./context";
 import { ApiError, notEmulated, notFound, unauthorized } from "./errors";
 import { firewallRoutes } from "./firewalls";
+import { imageRoutes } from "./images";
 import { listing, Query, queryValues } from "./listing";
 import { primaryIpRoutes } from "./primaryIps";
 import { serverActionRoutes } from "./serverActions";
@@ -71,6 +72,7 @@ export function buildApi(lab: Lab, token: string, identity: Identity): FastifyIn
   void app.register(
     (v1, _options, done) => {
       catalogRoutes(v1);
+      imageRoutes(v1, lab);
       actionRoutes(v1, lab);
       sshKeyRoutes(v1, lab);
       firewallRoutes(v1, lab);
@@ -98,17 +100,6 @@ function catalogRoutes(app: FastifyInstance): void {
   app.get<{ Querystring: Query }>("/server_types", ({ query }) =>
     listing("server_types", serverTypes, query, showServerType),
   );
-  app.get<{ Querystring: Query }>("/images", ({ query }) => {
-    const wanted = (key: string, value: string): boolean => {
-      const values = queryValues(query, key);
-      return values.length === 0 || values.includes(value);
-    };
-    const found = images.filter(
-      (image) =>
-        wanted("architecture", image.architecture) && wanted("status", "available") && wanted("type", "system"),
-    );
-    return listing("images", found, query, showImage);
-  });
   const one = <T extends { readonly id: number }>(
     path: string,
     key: string,
@@ -125,7 +116,6 @@ function catalogRoutes(app: FastifyInstance): void {
   };
   one("/locations", "location", locations, (item) => item);
   one("/server_types", "server_type", serverTypes, showServerType);
-  one("/images", "image", images, showImage);
   for (const kind of absentKinds) {
     app.get<{ Querystring: Query }>(`/${kind}`, ({ query }) => listing(kind, [], query, (item) => item));
     app.get<{ Params: { id: string } }>(`/${kind}/:id`, ({ params }) => {
@@ -166,6 +156,7 @@ function actionRoutes(app: FastifyInstance, lab: Lab): void {
     ["/servers", "server"],
     ["/firewalls", "firewall"],
     ["/primary_ips", "primary_ip"],
+    ["/images", "image"],
   ] as const) {
     app.get<{ Querystring: Query }>(`${path}/actions`, ({ query }) => {
       const found = find(query).filter(({ resources }) => resources.some((resource) => resource.type === type));

@@ -167,12 +167,48 @@ export const images: readonly Image[] = [
 ];
 
 /** An image in the API's form. */
-export function showImage({ id, name, description, version, architecture }: Image): object {
+export interface ImageView {
+  readonly id: number;
+  readonly type: "system" | "snapshot";
+  readonly status: "creating" | "available";
+  readonly name: string | null;
+  readonly description: string;
+  readonly architecture: Architecture;
+  readonly image_size: number | null;
+  readonly disk_size: number;
+  readonly created: string;
+  readonly created_from: { readonly id: number; readonly name: string } | null;
+  readonly bound_to: null;
+  readonly os_flavor: string;
+  readonly os_version: string;
+  readonly rapid_deploy: boolean;
+  readonly protection: { readonly delete: boolean };
+  readonly deprecated: null;
+  readonly deleted: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** An image of the catalog in the API's form. */
+export function showImage({ id, name, description, version, architecture }: Image): ImageView {
   return {
-    ...{ id, name, description, architecture, status: "available", type: "system" },
-    ...{ image_size: null, disk_size: 5, created: "2025-08-09T12:00:00Z", created_from: null, bound_to: null },
-    ...{ os_flavor: vendorOfImage(name), os_version: version, rapid_deploy: true, protection: { delete: false } },
-    ...{ deprecated: null, deleted: null, labels: {} },
+    id,
+    type: "system",
+    status: "available",
+    name,
+    description,
+    architecture,
+    image_size: null,
+    disk_size: 5,
+    created: "2025-08-09T12:00:00Z",
+    created_from: null,
+    bound_to: null,
+    os_flavor: vendorOfImage(name),
+    os_version: version,
+    rapid_deploy: true,
+    protection: { delete: false },
+    deprecated: null,
+    deleted: null,
+    labels: {},
   };
 }
 

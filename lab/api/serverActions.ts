@@ -4,14 +4,16 @@ import { Action, Server } from "../state";
 import { findByReference, serverTypes } from "./catalog";
 import { Lab } from "./context";
 import { ApiError, isProtected, notEmulated } from "./errors";
+import { createSnapshot, diskOf, checkSource, pruneSnapshots, sourceFor } from "./images";
 import { Input } from "./input";
-import { checkUserData, imageFor } from "./servers";
+import { checkUserData } from "./servers";
 import { serverById } from "./serverView";
 
 /** What an action's request leads to, beside the action. */
 interface Outcome {
   readonly action: Action;
   readonly root_password?: string | null;
+  readonly image?: object;
 }
 
 type Handler = (lab: Lab, server: Server, input: Input) => Outcome;
@@ -80,27 +82,35 @@ const handlers: Readonly<Record<string, Handler>> = {
 
   rebuild: (lab, server, input) => {
     const type = serverTypes.find(({ id }) => id === server.serverType);
-    const image = imageFor(input, input.idOrName("image"), type);
+    const image = sourceFor(lab, input, input.idOrName("image"), type?.architecture);
     const userData = checkUserData(input, "user_data");
     input.check();
     if (server.protection.rebuild) {
       throw isProtected(`server ${String(server.id)}`);
     }
-    const imageId = image?.id ?? server.image;
-    const base = lab.baseFor(imageId);
+    if (image === undefined) {
+      throw new Error("unreachable: the check above names what is missing");
+    }
+    checkSource(image, server.primaryDiskSize);
+    const { base, layers } = diskOf(lab, image);
     const action = lab.actions.onServer(server, "rebuild_server", async (progress) => {
       server.status = "rebuilding";
       await lab.driver.powerOff(server.id);
       progress(30);
-      server.image = imageId;
-      server.base = base;
-      server.userData = userData ?? server.userData;
       await lab.driver.createDisk(lab.specOf(server));
+      await pruneSnapshots(lab);
       progress(60);
       await powerOn(lab, server);
     });
+    // Before the work begins: from now on the snapshot is needed, even if its image is deleted meanwhile.
+    server.image = image.id;
+    server.base = base;
+    server.layers = layers;
+    server.userData = userData ?? server.userData;
     return { action, root_password: server.rootPassword };
   },
+
+  create_image: createSnapshot,
 
   change_type: (lab, server, input) => {
     const reference = input.idOrName("server_type");

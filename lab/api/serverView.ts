@@ -1,13 +1,13 @@
 import { Server } from "../state";
-import { findByReference, images, locations, serverTypes, showImage, showServerType } from "./catalog";
+import { findByReference, locations, serverTypes, showServerType } from "./catalog";
 import { Lab } from "./context";
 import { notFound } from "./errors";
+import { imageView } from "./images";
 import { showDnsPtr } from "./primaryIps";
 
 /** A server in the API's form. */
 export function showServer(lab: Lab, server: Server): object {
   const type = serverTypes.find(({ id }) => id === server.serverType);
-  const image = images.find(({ id }) => id === server.image);
   const ipv4 = lab.addressOf(server, "ipv4");
   const ipv6 = lab.addressOf(server, "ipv6");
   return {
@@ -24,7 +24,7 @@ export function showServer(lab: Lab, server: Server): object {
     private_net: [],
     server_type: type === undefined ? null : showServerType(type),
     location: findByReference(locations, server.location),
-    image: image === undefined ? null : showImage(image),
+    image: imageView(lab, server.image) ?? null,
     ...{ iso: null, rescue_enabled: false, locked: server.locked, backup_window: server.backupWindow },
     ...{ outgoing_traffic: 0, ingoing_traffic: 0, included_traffic: 21990232555520 },
     ...{ protection: server.protection, labels: server.labels, volumes: [], load_balancers: [] },

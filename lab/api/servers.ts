@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { FastifyInstance } from "fastify";
 import { Action, PrimaryIp, Server } from "../state";
-import { findByReference, Image, images, locations, ServerType, serverTypes } from "./catalog";
+import { findByReference, locations, ServerType, serverTypes } from "./catalog";
 import { Lab } from "./context";
 import { ApiError, isProtected, notUnique } from "./errors";
 import { firewallById } from "./firewalls";
+import { checkSource, DiskSource, diskOf, pruneSnapshots, sourceFor } from "./images";
 import { Input } from "./input";
 import { listing, Query, queryValues } from "./listing";
 import { allocate, primaryIpById } from "./primaryIps";
@@ -37,21 +38,6 @@ export function checkHostname(input: Input, field: string, name: string): void {
   }
 }
 
-/** Which image a reference means on a server type. */
-export function imageFor(input: Input, reference: string, type: ServerType | undefined): Image | undefined {
-  const image =
-    images.find(({ id }) => String(id) === reference) ??
-    images.find(({ name, architecture }) => name === reference && architecture === type?.architecture);
-  if (reference !== "" && type !== undefined && image?.architecture !== type.architecture) {
-    input.reject("image", `'${reference}' does not exist for ${type.architecture}; the lab has ${labImages()}`);
-  }
-  return image;
-}
-
-function labImages(): string {
-  return [...new Set(images.map(({ name }) => name))].join(", ");
-}
-
 interface AddressWish {
   readonly type: PrimaryIp["type"];
   readonly enabled: boolean;
@@ -62,7 +48,7 @@ interface AddressWish {
 interface Wanted {
   readonly name: string;
   readonly type: ServerType;
-  readonly image: Image;
+  readonly image: DiskSource;
   readonly location: string;
   readonly sshKeys: readonly string[];
   readonly userData: string;
@@ -81,7 +67,7 @@ function readWanted(lab: Lab, body: unknown): Wanted {
   if (typeReference !== "" && type === undefined) {
     input.reject("server_type", `'${typeReference}' does not exist`);
   }
-  const image = imageFor(input, input.idOrName("image"), type);
+  const image = sourceFor(lab, input, input.idOrName("image"), type?.architecture);
   const place = input.text("location");
   const location = findByReference(locations, place ?? type?.locations[0] ?? "");
   if (location === undefined && type !== undefined) {
@@ -143,6 +129,7 @@ function checkAgainstLab(lab: Lab, wanted: Wanted): void {
     const message = `the lab runs ${labArchitecture} hosts only, ${wanted.type.name} is ${wanted.type.architecture}`;
     throw new ApiError(412, "resource_unavailable", message);
   }
+  checkSource(wanted.image, wanted.type.disk);
   wanted.firewalls.forEach((id) => firewallById(lab, id));
   for (const { id, type, enabled } of wanted.addresses) {
     if (enabled && id !== undefined) {
@@ -178,13 +165,14 @@ function macOf(lab: Lab, id: number): string {
 }
 
 function create(lab: Lab, wanted: Wanted): { server: Server; action: Action; next: Action[] } {
-  const base = lab.baseFor(wanted.image.id);
+  const { base, layers } = diskOf(lab, wanted.image);
   const id = lab.store.newId();
   const server: Server = {
     ...{ id, name: wanted.name, status: "initializing", created: new Date().toISOString(), labels: wanted.labels },
     ...{ serverType: wanted.type.id, image: wanted.image.id, location: wanted.location, backupWindow: null },
     ...{ protection: { delete: false, rebuild: false }, primaryDiskSize: wanted.type.disk, locked: true },
     ...{ mac: macOf(lab, id), base, sshKeys: [...wanted.sshKeys], userData: wanted.userData },
+    layers,
     rootPassword: wanted.sshKeys.length === 0 ? randomBytes(15).toString("base64url") : null,
   };
   giveAddresses(lab, server, wanted);
@@ -243,6 +231,7 @@ function remove(lab: Lab, server: Server): Action {
     progress(50);
     await lab.driver.removeDisk(server.id);
     servers.splice(servers.indexOf(server), 1);
+    await pruneSnapshots(lab);
     for (const ip of primaryIps.filter(({ assignee }) => assignee === server.id)) {
       ip.assignee = null;
       if (ip.autoDelete) {

@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { rename } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Instance } from "../instances";
 import { messageOf, removeTrees, waitUntil } from "../run";
 import { renderFilter } from "./firewall";
-import { initOf, isAlive, killGroup, spawnGroup } from "./groups";
+import { initOf, isAlive, killGroup, resumeGroup, spawnGroup } from "./groups";
 import { baseFor, baseOf, ensureBase, suiteOf, touchBase } from "./image";
+import { copyUpper, moveUpper, seedFolder } from "./layers";
 import { fabricPid, inFabric } from "./network";
 import { nameservers } from "./resolver";
 import { seedFor } from "./seed";
@@ -44,6 +45,10 @@ export class NspawnDriver implements HostDriver {
     } else if (!existsSync(base.rootfs)) {
       throw new Error(`the base image ${spec.base} is gone from the cache: delete the server and create it again`);
     }
+    const missing = spec.layers.find((layer) => !existsSync(layer));
+    if (missing !== undefined) {
+      throw new Error(`the disk would lie upon a layer that isn't there: ${missing}`);
+    }
     const dir = hostDir(this.instance, spec.id);
     const parts = ["upper", "work", "root"].map((part) => join(dir, part));
     await removeTrees(parts);
@@ -57,11 +62,35 @@ export class NspawnDriver implements HostDriver {
     if (!existsSync(dir)) {
       return;
     }
-    const gone = join(this.instance.stateDir, `gone-${String(id)}`);
-    await rename(dir, gone);
-    // Nobody waits for the files themselves; what a daemon that ends leaves of them goes with the lab.
+    await this.discard(dir, `gone-${String(id)}`);
+  }
+
+  saveDisk(id: number, folder: string, move: boolean): Promise<number> {
+    const dir = hostDir(this.instance, id);
+    return move ? moveUpper(dir, folder) : copyUpper(dir, folder, hostGroup(this.instance, id));
+  }
+
+  hasLayer(folder: string): boolean {
+    return existsSync(folder);
+  }
+
+  async removeLayer(folder: string): Promise<void> {
+    const dir = dirname(folder);
+    if (existsSync(dir)) {
+      await this.discard(dir, `gone-layer-${basename(dir)}`);
+    }
+  }
+
+  resume(id: number): void {
+    resumeGroup(hostGroup(this.instance, id));
+  }
+
+  /** Nobody waits for the files themselves; what a daemon that ends leaves of them goes with the lab. */
+  private async discard(folder: string, name: string): Promise<void> {
+    const gone = join(this.instance.stateDir, name);
+    await rename(folder, gone);
     removeTrees([gone]).catch((error: unknown) => {
-      this.log(`the disk of server ${String(id)} isn't removed: ${messageOf(error)}`);
+      this.log(`${name} isn't removed: ${messageOf(error)}`);
     });
   }
 
@@ -133,7 +162,7 @@ export class NspawnDriver implements HostDriver {
 
   /** The seed is read at each boot; cloud-init acts on all of it only once per disk. */
   private writeSeed(spec: HostSpec): void {
-    const dir = join(hostDir(this.instance, spec.id), "upper", "var", "lib", "cloud", "seed", "nocloud");
+    const dir = join(hostDir(this.instance, spec.id), "upper", seedFolder);
     mkdirSync(dir, { recursive: true });
     const network = { gateway4: `${this.instance.prefix4}.1`, nameservers: nameservers() };
     for (const [name, content] of Object.entries(seedFor(spec, network))) {

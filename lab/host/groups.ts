@@ -117,17 +117,61 @@ export async function killGroup(group: string): Promise<void> {
     () => {
       const alive = processesOf(group).filter((process) => process.group === group);
       for (const { pid } of alive) {
-        try {
-          process.kill(pid, "SIGKILL");
-        } catch {
-          // ended by itself meanwhile
-        }
+        signal(pid, "SIGKILL");
       }
       return alive.length === 0;
     },
     { deadline: 20_000, what: `the processes of ${group} to end` },
   );
   await removeGroup(group);
+}
+
+/** Makes the processes of a group stand still while something is done: their files don't change meanwhile. */
+export async function whilePaused(group: string, work: () => Promise<unknown>): Promise<void> {
+  const told = new Set<number>();
+  const areStill = (): boolean => {
+    const moving = processesOf(group)
+      .map(({ pid }) => ({ pid, state: stateOf(pid) }))
+      .filter(({ state }) => state.toUpperCase() !== "T");
+    // One that waits in the kernel does nothing but stop after it, e.g. the parent of a vfork whose child stopped.
+    const areWaiting = moving.every(({ pid, state }) => told.has(pid) && state === "D");
+    // The oldest first, for parents: one that runs would notice that its child stopped, and some act on it.
+    for (const { pid } of moving.sort((a, b) => a.pid - b.pid)) {
+      told.add(pid);
+      signal(pid, "SIGSTOP");
+    }
+    return areWaiting;
+  };
+  try {
+    await waitUntil(areStill, { deadline: 5_000, what: `the processes of ${group} to stand still`, interval: 1 });
+    await work();
+  } finally {
+    resume([...told]);
+  }
+}
+
+/** Lets all processes of a group go on. */
+export function resumeGroup(group: string): void {
+  resume(processesOf(group).map(({ pid }) => pid));
+}
+
+/** The youngest first, so that no parent finds its child stopped. */
+function resume(pids: readonly number[]): void {
+  for (const pid of [...pids].sort((a, b) => b - a)) {
+    signal(pid, "SIGCONT");
+  }
+}
+
+function stateOf(pid: number): string {
+  return /^State:\s+(\S)/m.exec(read(`/proc/${String(pid)}/status`))?.[1] ?? "T";
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // ended by itself meanwhile
+  }
 }
 
 /** Whether join-group.sh makes groups in this hierarchy. */

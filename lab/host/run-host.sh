@@ -41,7 +41,8 @@ plug_in() {
 }
 
 boot() {
-  mkdir -p "$LAB_DIR/root"
+  # The upper of a disk that became a snapshot's layer a moment before a crash is not there any more.
+  mkdir -p "$LAB_DIR/root" "$LAB_DIR/upper" "$LAB_DIR/work"
   # redirect_dir lets the guest rename directories that come from the shared layer; volatile spares it from waiting for the
   # machine's disk: a lab's power cut ends processes, and what they wrote is there whether it was synced or not.
   rm -rf "$LAB_DIR/work/work/incompat"

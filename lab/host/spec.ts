@@ -52,6 +52,19 @@ export interface HostDriver {
   createDisk(spec: HostSpec): Promise<void>;
   /** Removes the disk. */
   removeDisk(id: number): Promise<void>;
+  /**
+   * Makes a layer of what a host's disk holds above its layers, without its seed. Returns its bytes.
+   *
+   * @param folder - the layer; it is there only once it is whole
+   * @param move - for a host that is off: its disk goes on, empty, above the layer. Else the disk is copied while the host stands still.
+   */
+  saveDisk(id: number, folder: string, move: boolean): Promise<number>;
+  /** True if a layer is there. */
+  hasLayer(folder: string): boolean;
+  /** Removes a layer, or what there is of it, that no disk lies upon. */
+  removeLayer(folder: string): Promise<void>;
+  /** Lets a host go on that stood still for {@link saveDisk} when the daemon ended. */
+  resume(id: number): void;
   /** Boots, and returns once the host's first process runs. */
   powerOn(spec: HostSpec): Promise<void>;
   /** Cuts the power. */

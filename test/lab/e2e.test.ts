@@ -8,6 +8,7 @@ import { tryRun } from "../../lab/run";
 import { crashTests } from "./e2eCrash";
 import { hostTests } from "./e2eHost";
 import { networkTests } from "./e2eNetwork";
+import { snapshotTests } from "./e2eSnapshot";
 import { evidence, instance, KeyPair, makeKeyPair, removeKeyPair } from "./labHost";
 import { machineState } from "./machine";
 
@@ -72,7 +73,7 @@ async function hcloudGo(keys: KeyPair): Promise<void> {
   ];
   const { stdout, stderr, exitCode } = await tryRun(["env", ...environment, "go", "run", "-C", folder, "."]);
   assert.equal(exitCode, 0, `${stdout}${stderr}`);
-  assert.equal(stdout.match(/^ok /gm)?.length, 13, stdout);
+  assert.equal(stdout.match(/^ok /gm)?.length, 14, stdout);
 }
 
 void test("the lab, from nothing to nothing", { timeout: 600_000 }, async (t) => {
@@ -88,6 +89,7 @@ void test("the lab, from nothing to nothing", { timeout: 600_000 }, async (t) =>
     await step("it starts once, and again in no time", startsOnce);
     await step("hcloud-go works on it", () => hcloudGo(keys));
     await hostTests(step, keys);
+    await snapshotTests(step, keys);
     await networkTests(step, keys);
     await crashTests(step, keys);
   } finally {

@@ -44,6 +44,7 @@ func main() {
 		{"firewall in use", r.firewallInUse},
 		{"power", r.power},
 		{"rebuild", r.rebuild},
+		{"snapshot", r.snapshot},
 		{"delete", r.remove},
 	}
 	for _, step := range steps {
@@ -347,6 +348,79 @@ func (r *run) rebuild() error {
 		return err
 	}
 	return firstError(r.client.Action.WaitFor(r.ctx, result.Action), r.status(hcloud.ServerStatusRunning))
+}
+
+func (r *run) snapshots() ([]*hcloud.Image, error) {
+	return r.client.Image.AllWithOpts(r.ctx, hcloud.ImageListOpts{
+		Type: []hcloud.ImageType{hcloud.ImageTypeSnapshot}, Status: []hcloud.ImageStatus{hcloud.ImageStatusAvailable},
+		IncludeDeprecated: true, ListOpts: hcloud.ListOpts{LabelSelector: "kind=go"},
+	})
+}
+
+func (r *run) protectImage(image *hcloud.Image, on bool) error {
+	return r.wait(r.client.Image.ChangeProtection(r.ctx, image, hcloud.ImageChangeProtectionOpts{Delete: &on}))
+}
+
+// snapshot saves the server's disk, rebuilds the server to it, and deletes the image while the server needs it.
+func (r *run) snapshot() error {
+	made, _, err := r.client.Server.CreateImage(r.ctx, r.server, &hcloud.ServerCreateImageOpts{
+		Type: hcloud.ImageTypeSnapshot, Description: hcloud.Ptr("go"), Labels: map[string]string{"kind": "go"},
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.client.Action.WaitFor(r.ctx, made.Action); err != nil {
+		return err
+	}
+	image, _, err := r.client.Image.Update(r.ctx, made.Image, hcloud.ImageUpdateOpts{Description: hcloud.Ptr("changed")})
+	if err != nil {
+		return err
+	}
+	listed, err := r.snapshots()
+	if err != nil {
+		return err
+	}
+	actions, err := r.client.Image.Action.All(r.ctx, hcloud.ActionListOpts{Status: []hcloud.ActionStatus{hcloud.ActionStatusSuccess}})
+	if err != nil {
+		return err
+	}
+	arm := r.serverOpts("other-kind")
+	arm.PublicNet, arm.Image, arm.ServerType = nil, image, &hcloud.ServerType{Name: "cax11"}
+	_, _, otherKind := r.client.Server.Create(r.ctx, arm)
+	protected := r.protectImage(image, true)
+	_, deleted := r.client.Image.Delete(r.ctx, image)
+	_, _, backup := r.client.Server.CreateImage(r.ctx, r.server, &hcloud.ServerCreateImageOpts{Type: hcloud.ImageTypeBackup})
+	err = firstError(
+		protected,
+		want(otherKind, hcloud.ErrorCodeInvalidInput),
+		want(deleted, hcloud.ErrorCodeProtected),
+		want(backup, hcloud.ErrorUnsupportedError),
+		r.protectImage(image, false),
+		check(made.Image.Status == hcloud.ImageStatusCreating, "its first status is %s", made.Image.Status),
+		check(image.Status == hcloud.ImageStatusAvailable && image.ImageSize > 0, "the image is %+v", image),
+		check(image.Description == "changed" && image.Name == "", "the image is %+v", image),
+		check(image.CreatedFrom.ID == r.server.ID && image.OSFlavor == "debian", "the image is %+v", image),
+		check(len(listed) == 1 && listed[0].ID == image.ID, "%d snapshots are listed", len(listed)),
+		check(len(actions) > 0, "the image has no action"),
+	)
+	if err != nil {
+		return err
+	}
+	result, _, err := r.client.Server.RebuildWithResult(r.ctx, r.server, hcloud.ServerRebuildOpts{Image: image})
+	if err != nil {
+		return err
+	}
+	if err := r.client.Action.WaitFor(r.ctx, result.Action); err != nil {
+		return err
+	}
+	_, deleteErr := r.client.Image.Delete(r.ctx, image)
+	gone, _, goneErr := r.client.Image.GetByID(r.ctx, image.ID)
+	server, _, err := r.client.Server.GetByID(r.ctx, r.server.ID)
+	return firstError(
+		deleteErr, goneErr, err,
+		check(gone == nil, "the image is still there"),
+		check(server.Image.ID == image.ID && server.Image.IsDeleted(), "the server's image is %+v", server.Image),
+	)
 }
 
 func (r *run) remove() error {

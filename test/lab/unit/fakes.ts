@@ -9,12 +9,14 @@ import { Store } from "../../../lab/state";
 export class FakeDriver implements HostDriver {
   readonly calls: string[] = [];
   readonly running = new Set<number>();
+  /** Folders of layers that are there. */
+  readonly layers = new Set<string>();
   filter: readonly FilteredHost[] = [];
   /** Spec of the last boot. */
   booted: HostSpec | undefined;
-  /** Makes the next boot fail. */
+  /** Makes the next boot or snapshot fail. */
   failure: Error | undefined;
-  /** Holds back every boot until it resolves. */
+  /** Holds back every boot and snapshot until it resolves. */
   gate: Promise<void> = Promise.resolve();
 
   createDisk(spec: HostSpec): Promise<void> {
@@ -24,6 +26,26 @@ export class FakeDriver implements HostDriver {
   removeDisk(id: number): Promise<void> {
     this.calls.push(`remove ${String(id)}`);
     return Promise.resolve();
+  }
+  async saveDisk(id: number, folder: string, move: boolean): Promise<number> {
+    this.calls.push(`${move ? "move" : "copy"} ${String(id)}`);
+    await this.gate;
+    if (this.failure !== undefined) {
+      throw this.failure;
+    }
+    this.layers.add(folder);
+    return 123_456_789;
+  }
+  hasLayer(folder: string): boolean {
+    return this.layers.has(folder);
+  }
+  removeLayer(folder: string): Promise<void> {
+    this.calls.push("remove layer");
+    this.layers.delete(folder);
+    return Promise.resolve();
+  }
+  resume(id: number): void {
+    this.calls.push(`resume ${String(id)}`);
   }
   async powerOn(spec: HostSpec): Promise<void> {
     this.calls.push(`on ${spec.name}`);
