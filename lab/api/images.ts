@@ -110,7 +110,7 @@ export async function pruneSnapshots(lab: Lab): Promise<void> {
   const isFree = ({ id, deleted }: Snapshot): boolean => {
     const layer = layerDir(lab.instance, id);
     const isUsed =
-      servers.some((server) => server.image === id || server.layers?.includes(layer) === true) ||
+      servers.some((server) => server.layers?.includes(layer) === true) ||
       snapshots.some(({ beneath }) => beneath.includes(layer));
     return deleted !== null && !isUsed;
   };

@@ -247,6 +247,21 @@ void test("a deleted snapshot's layer stays as long as a server or a snapshot li
   assert.deepEqual(lab.store.state.images, []);
 });
 
+void test("a server whose own disk became a snapshot keeps that layer, whatever its image, until it is deleted", async () => {
+  const lab = new FakeLab();
+  const server = (await lab.server("one")).server?.id;
+  await act(lab, server, "poweroff");
+  const image = text((await act(lab, server, "create_image")).body.image?.id);
+  await lab.call("DELETE", `/images/${image}`);
+  assert.deepEqual([...lab.driver.layers], [layerOf(lab, image)]);
+  await act(lab, server, "poweron");
+  assert.deepEqual(lab.driver.booted?.layers, [layerOf(lab, image)]);
+  await lab.call("DELETE", `/servers/${text(server)}`);
+  await lab.lab.actions.settle();
+  assert.equal(lab.driver.layers.size, 0);
+  assert.deepEqual(lab.store.state.images, []);
+});
+
 void test("a snapshot that is deleted while a rebuild to it begins keeps its layer", async () => {
   const lab = new FakeLab();
   const { server, image } = await snapshotted(lab);
