@@ -78,7 +78,7 @@ export class Control {
       ...["-certmode", "manual", "-certdir", tailnetDir(this.instance), "-hostname", address],
     ];
     if (processesOf(group).length === 0) {
-      await this.startGroup(group, argv, () => existsSync(this.certificate()));
+      await this.startGroup(group, argv, () => this.hasCertificate());
     }
     const { raw } = new X509Certificate(readFileSync(this.certificate()));
     const hash = createHash("sha256").update(raw).digest("hex");
@@ -123,6 +123,12 @@ export class Control {
 
   private headscale(): string[] {
     return [tailnetProgram(this.instance, "headscale/headscale"), "--config", this.file("headscale.yaml")];
+  }
+
+  /** Whether the relay has written all of its certificate. */
+  private hasCertificate(): boolean {
+    const file = this.certificate();
+    return existsSync(file) && readFileSync(file, "utf8").includes("END CERTIFICATE");
   }
 
   private certificate(): string {

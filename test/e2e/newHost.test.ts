@@ -16,8 +16,7 @@ stackTest(
     assert.equal((await stack.ssh("id -un")).stdout.trim(), "ops");
     await stack.root("curl -fsS -o /dev/null http://127.0.0.1:18789/startupz");
     // What an operator would type; elsewhere the tests read the same from the state.
-    const printed = await stack.pulumi("stack", "output", "--json", "--show-secrets");
-    assert.deepEqual(JSON.parse(printed.stdout), await stack.outputs());
+    assert.deepEqual(await stack.printedOutputs(), await stack.outputs());
     await becameKind("ssh", stack);
   },
 );

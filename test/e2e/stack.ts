@@ -169,6 +169,13 @@ export class TestStack {
     return (await this.resources()).find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
   }
 
+  /** {@link outputs} as `pulumi stack output` prints them. */
+  async printedOutputs(): Promise<Readonly<Record<string, unknown>>> {
+    const own = ["stack", "output", "--json", "--show-secrets", "--stack", this.name];
+    const { stdout } = await execa("pulumi", own, { cwd: root, env: this.env });
+    return JSON.parse(stdout) as Record<string, unknown>;
+  }
+
   /** Every resource of the stack with its inputs and outputs, secrets in clear. They are asked for once after each run of the engine. */
   resources(): Promise<readonly Resource[]> {
     return (this.known ??= this.export());
