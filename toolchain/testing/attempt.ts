@@ -16,6 +16,8 @@ export interface Attempt {
   readonly argv: readonly string[];
   /** Regular expression of the names of the tests to run. */
   readonly names?: string | undefined;
+  /** Options of node by which it understands TypeScript. */
+  readonly loader: readonly string[];
   readonly lane: Lane;
   readonly env: NodeJS.ProcessEnv;
   readonly deadlines: Deadlines;
@@ -63,7 +65,7 @@ export async function attempt(what: Attempt): Promise<Ending> {
   const tree = new ProcessTree(mark, what.grouped ? `monoclaw-test-${id}` : undefined);
   const events = join(what.folder, `events-${String(++count)}`);
   writeFileSync(events, "");
-  const argv = lane.command(tree.command(nodeCommand(what.argv, what.names)));
+  const argv = lane.command(tree.command(nodeCommand(what)));
   const started = Date.now();
   const child = spawn(argv[0] ?? "", argv.slice(1), {
     cwd: root,
@@ -121,10 +123,10 @@ export async function attempt(what: Attempt): Promise<Ending> {
   return { killed, onlyOpen, exitCode, signal, evidence, left: killed === undefined ? left : 0, cpu };
 }
 
-function nodeCommand(argv: readonly string[], names: string | undefined): string[] {
-  const reporter = ["--test-reporter", join(__dirname, "reporter.ts"), "--test-reporter-destination", "/dev/null"];
+function nodeCommand({ argv, names, loader }: Attempt): string[] {
+  const reporter = ["--test-reporter", join(__dirname, "reporter.mjs"), "--test-reporter-destination", "/dev/null"];
   const pattern = names === undefined ? [] : ["--test-name-pattern", names];
-  return [process.execPath, "--import", "tsx", ...reporter, ...pattern, ...argv];
+  return [process.execPath, ...loader, ...reporter, ...pattern, ...argv];
 }
 
 function overdue(passed: number, limit: number, what: string): string | undefined {

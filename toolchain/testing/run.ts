@@ -32,7 +32,9 @@ export interface TestRun {
   /** File with the seconds of earlier runs. */
   readonly seconds: string;
   readonly print: Print;
-  /** Most processes beside those in lanes; one a processor if it isn't said. */
+  /** Options of node by which it understands TypeScript, if they aren't the usual ones. */
+  readonly loader?: readonly string[];
+  /** Most processes beside those in lanes; else one more than there are processors, since some mostly wait. */
   readonly workers?: number;
   /** Most failed tests that are run once more. */
   readonly reruns?: number;
@@ -74,7 +76,7 @@ export async function runTests(run: TestRun): Promise<number> {
   };
   const work = async (): Promise<"done"> => {
     const settings = { run, sink, folder, stop, files };
-    const workers = Array.from({ length: run.workers ?? cpus().length }, (_, index) =>
+    const workers = Array.from({ length: run.workers ?? cpus().length + 1 }, (_, index) =>
       noLane(`process ${String(index + 1)}`),
     );
     const jobs = jobsOf(root, run.selected, workers.length, readSeconds(run.seconds));
@@ -129,6 +131,7 @@ function runOf(file: string, names: string | undefined, lane: Lane, { run, sink,
   const steps = { [variables.steps]: stepsFile(folder, file) };
   return {
     lane,
+    loader: run.loader ?? ["--import", "tsx"],
     names,
     folder,
     stop,

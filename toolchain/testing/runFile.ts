@@ -5,7 +5,7 @@ import { Progress } from "./progress";
 import type { Sink } from "./results";
 
 /** How test files are run. */
-export type Run = Pick<Attempt, "lane" | "env" | "deadlines" | "grouped" | "folder" | "names" | "stop"> & {
+export type Run = Pick<Attempt, "lane" | "loader" | "env" | "deadlines" | "grouped" | "folder" | "names" | "stop"> & {
   readonly sink: Sink;
 };
 
