@@ -92,6 +92,11 @@ export class PluginProcess {
     return plugin;
   }
 
+  /** The same process, for calls about another of its types; whoever started it stops it. */
+  withType(type: string): PluginProcess {
+    return new PluginProcess(this.lines, this.child, this.client, this.engine, this.home, type);
+  }
+
   async configure(config: ValueMap): Promise<void> {
     const request = new pb.ConfigureRequest();
     request.setArgs(toStruct(config));
