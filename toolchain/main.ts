@@ -7,8 +7,15 @@ const commands: Record<string, [description: string, load: () => Promise<Command
   env: ["print the line that puts the engine into a shell", async () => (await import("./commands/engine")).env],
   pulumi: ["run the engine", async () => (await import("./commands/engine")).pulumi],
   lab: ["look into the lab: ls, exec, logs, kill, down", async () => (await import("./commands/lab")).lab],
-  test: ["run all tests, or those that a name matches", async () => (await import("./commands/test")).all],
+  test: [
+    "run all tests, or some: words, --layer, --kind, --changed, --list",
+    async () => (await import("./commands/test")).all,
+  ],
   "test:unit": ["run the tests that need no root and no lab", async () => (await import("./commands/test")).unit],
+  "test:watch": [
+    "run the unit tests that a changed file concerns",
+    async () => (await import("./testing/watch")).watch,
+  ],
   lint: ["check formatting, types and rules", async () => (await import("./commands/lint")).lint],
   bench: ["measure", async () => (await import("./commands/lab")).bench],
 };

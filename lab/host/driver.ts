@@ -63,7 +63,8 @@ export class NspawnDriver implements HostDriver {
     if (!existsSync(dir)) {
       return;
     }
-    await this.discard(dir, `gone-${String(id)}`);
+    // A loaded checkpoint has the same numbers again.
+    await this.discard(dir, `gone-${String(id)}-${randomUUID()}`);
   }
 
   saveDisk(id: number, folder: string, move: boolean): Promise<number> {
@@ -78,7 +79,7 @@ export class NspawnDriver implements HostDriver {
   async removeLayer(folder: string): Promise<void> {
     const dir = dirname(folder);
     if (existsSync(dir)) {
-      await this.discard(dir, `gone-layer-${basename(dir)}`);
+      await this.discard(dir, `gone-layer-${basename(dir)}-${randomUUID()}`);
     }
   }
 

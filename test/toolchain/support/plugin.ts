@@ -71,7 +71,8 @@ export class PluginProcess {
     });
     const home = mkdtempSync(join(tmpdir(), "monoclaw-plugin-"));
     const main = join(root, "toolchain/standins", name, "main.ts");
-    const child = spawn(process.execPath, ["--import", "tsx", main, `127.0.0.1:${String(enginePort)}`], {
+    // tsx's loader for require() alone starts in a third of the time of the whole one.
+    const child = spawn(process.execPath, ["--require", "tsx/cjs", main, `127.0.0.1:${String(enginePort)}`], {
       cwd: root,
       env: { ...process.env, SSH_AUTH_SOCK: "", PULUMI_HOME: home, ...env },
       stdio: ["pipe", "pipe", "inherit"],
@@ -89,6 +90,11 @@ export class PluginProcess {
       throw error;
     }
     return plugin;
+  }
+
+  /** The same process, for calls about another of its types; whoever started it stops it. */
+  withType(type: string): PluginProcess {
+    return new PluginProcess(this.lines, this.child, this.client, this.engine, this.home, type);
   }
 
   async configure(config: ValueMap): Promise<void> {

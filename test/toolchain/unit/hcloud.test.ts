@@ -12,18 +12,21 @@ const TYPES = {
 };
 
 let cloud: Cloud;
+let started: PluginProcess;
 const plugins = {} as Record<keyof typeof TYPES, PluginProcess>;
 
 before(async () => {
   cloud = await Cloud.start();
   const config = { endpoint: cloud.endpoint, token: "right", pollInterval: "5ms" };
+  // One process for all types, as the engine has it.
+  started = await PluginProcess.start("hcloud", `hcloud:index/${TYPES.server}`, config);
   for (const [name, type] of Object.entries(TYPES)) {
-    plugins[name as keyof typeof TYPES] = await PluginProcess.start("hcloud", `hcloud:index/${type}`, config);
+    plugins[name as keyof typeof TYPES] = started.withType(`hcloud:index/${type}`);
   }
 });
 
 after(async () => {
-  for (const plugin of Object.values(plugins)) await plugin.stop();
+  await started.stop();
   await cloud.stop();
 });
 

@@ -59,7 +59,7 @@ before(async () => {
   const { oauthClientId, oauthClientSecret } = tailnetAccess;
   acl = await start("acl:Acl");
   key = await start("tailnetKey:TailnetKey", { oauthClientId, oauthClientSecret, scopes: '["auth_keys"]' });
-  dns = await start("dnsPreferences:DnsPreferences");
+  dns = acl.withType("tailscale:index/dnsPreferences:DnsPreferences");
 });
 
 after(async () => {

@@ -109,7 +109,7 @@ void describe("toolchain/run", () => {
   void it("lists its commands, and refuses others", async () => {
     const help = await call(["help"]);
     assert.equal(help.exitCode, 0);
-    for (const name of ["up", "down", "env", "pulumi", "lab", "test", "test:unit", "lint", "bench"]) {
+    for (const name of ["up", "down", "env", "pulumi", "lab", "test", "test:unit", "test:watch", "lint", "bench"]) {
       assert.match(help.stdout, new RegExp(`^  ${name} `, "m"));
     }
     const wrong = await call(["upp"]);

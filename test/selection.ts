@@ -1,0 +1,114 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** A test file to run, and which of its tests. */
+export interface Selected {
+  readonly file: string;
+  /** Regular expression of test names; all without. */
+  readonly names?: string;
+}
+
+const root = join(__dirname, "..");
+const UNIT = ["test/unit", "test/components", "test/templates", "test/toolchain/unit", "test/lab/unit"];
+
+function inFolder(folder: string): readonly Selected[] {
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".test.ts"));
+  return names.sort().map((name) => ({ file: `${folder}/${name}` }));
+}
+
+function e2e(...names: readonly string[]): readonly Selected[] {
+  return names.map((name) => ({ file: `test/e2e/${name}.test.ts` }));
+}
+
+function part(name: string, names: string): Selected {
+  return { file: `test/e2e/${name}.test.ts`, names };
+}
+
+/** The layers of components/host.ts, and the tests on hosts that would notice that one of them does something else. */
+const byLayer: Readonly<Record<string, readonly Selected[]>> = {
+  receiver: e2e("envelopes", "failure", "spool", "interrupted", "gate"),
+  users: [...e2e("sudo"), part("host", "Restricted Sudo|User Isolation|root, other users")],
+  packages: e2e("failure", "updates"),
+  ssh: [...e2e("sshPort", "socket", "interrupted"), part("host", "SSH|login")],
+  firewall: [...e2e("interrupted", "sshPort"), part("host", "[Ff]irewall|Loopback|the SSH port")],
+  fail2ban: e2e("fail2ban"),
+  management: e2e("management", "managementConfig"),
+  kernel: e2e("kernel"),
+  updates: e2e("updates"),
+  openclaw: e2e("sandbox"),
+  "gateway-token": e2e("token", "regenerate"),
+  tailscale: e2e("tailscale"),
+  tailnet: e2e("tailscale", "tailnet", "sshOnly"),
+  dashboard: e2e("dashboard", "devices", "tailnet"),
+  gateway: [...e2e("sandbox", "devices"), part("host", "Systemd Service Hardening|gateway|openclaw")],
+  audit: e2e("audit"),
+};
+
+const TAILNET = ["dashboard", "devices", "sshOnly", "tailnet", "tailscale"];
+const FAULTS = ["clock", "failure", "interrupted", "reboot", "restored", "spool"];
+
+/** The tests of a layer: all that need no host, and those on hosts that concern it. @throws an Error that lists the layers */
+export function ofLayer(layer: string): readonly Selected[] {
+  const own = Object.hasOwn(byLayer, layer) ? byLayer[layer] : undefined;
+  if (own === undefined) throw new Error(`there is no layer ${layer}: ${Object.keys(byLayer).join(", ")}`);
+  return [...inFolder("test/components"), ...inFolder("test/templates"), ...own];
+}
+
+/** The tests of a kind. @throws an Error that lists the kinds */
+export function ofKind(kind: string): readonly Selected[] {
+  const others = new Set(e2e(...TAILNET, ...FAULTS).map(({ file }) => file));
+  const byKind: Readonly<Record<string, () => readonly Selected[]>> = {
+    unit: () => UNIT.flatMap(inFolder),
+    host: () => [
+      ...inFolder("test/e2e").filter(({ file }) => !others.has(file)),
+      ...inFolder("test/toolchain"),
+      { file: "test/lab/e2e.test.ts" },
+    ],
+    tailnet: () => [...e2e(...TAILNET), { file: "test/lab/tailnet.test.ts" }],
+    faults: () => e2e(...FAULTS),
+    judges: () => inFolder("test/judges"),
+  };
+  const files = Object.hasOwn(byKind, kind) ? byKind[kind] : undefined;
+  if (files === undefined) throw new Error(`there is no kind ${kind}: ${Object.keys(byKind).join(", ")}`);
+  return files();
+}
+
+// Files of a layer that have another name than the layer, by what their paths begin with.
+const FILES: readonly (readonly [start: string, layers: readonly string[]])[] = [
+  ["components/layers/gatewayToken.", ["gateway-token"]],
+  ["components/layers/tailscale.", ["tailscale", "tailnet", "dashboard"]],
+  ["components/layers/confirm.", ["ssh", "firewall"]],
+  ["templates/layers/no-tailscale.sh", ["tailscale"]],
+  ["templates/host/etc/apt/", ["updates"]],
+  ["templates/host/etc/fail2ban/", ["fail2ban"]],
+  ["templates/host/etc/ssh/", ["ssh"]],
+  ["templates/host/etc/sudoers.d/", ["users"]],
+  ["templates/host/etc/sysctl.d/", ["kernel"]],
+  ["templates/host/etc/systemd/system/openclaw.", ["gateway"]],
+  ["templates/host/etc/systemd/system/ssh.", ["ssh"]],
+  ["templates/host/etc/systemd/system/tailscaled.", ["tailscale"]],
+  ["templates/host/usr/local/vps-scripts/audit", ["audit"]],
+  ["templates/host/usr/local/vps-scripts/monoclaw-", ["management"]],
+  ["templates/openclaw/", ["openclaw"]],
+  ["templates/sandbox/", ["gateway"]],
+];
+
+/** Layers that changed files belong to; `everything` if one of the files concerns them all. Documentation and tests concern none. */
+export function layersTouchedBy(paths: readonly string[]): { layers: readonly string[]; everything: boolean } {
+  const found = new Set<string>();
+  let everything = false;
+  for (const path of paths) {
+    if (/^(?:docs|bench)\/|\.md$/.test(path) || /^test\/.*\.test\.ts$/.test(path)) continue;
+    const layers = layersOf(path);
+    if (layers === undefined) everything = true;
+    else for (const layer of layers) found.add(layer);
+  }
+  return { layers: [...found].sort(), everything };
+}
+
+function layersOf(path: string): readonly string[] | undefined {
+  const other = FILES.find(([start]) => path.startsWith(start));
+  if (other !== undefined) return other[1];
+  const own = /^(?:components|templates)\/layers\/([a-z0-9-]+)\.(?:ts|sh)$/.exec(path)?.[1];
+  return own !== undefined && Object.hasOwn(byLayer, own) ? [own] : undefined;
+}

@@ -1,0 +1,46 @@
+import { watch as watchFiles } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ensurePackages, testPackages } from "../debian";
+import { cacheFolder, root, stateFolder } from "../paths";
+import { projectFiles } from "../tools";
+import { concernedBy } from "./importers";
+import { isUnit } from "./kinds";
+import { environmentOf, runTests } from "./run";
+
+// An editor writes a file in several steps.
+const SETTLE_MS = 200;
+const LIMIT_MS = 10 * 60_000;
+
+/** `test:watch`: runs the unit tests that a changed file concerns, until it is interrupted. */
+export async function watch(): Promise<number> {
+  await ensurePackages(testPackages);
+  const changed = new Set<string>();
+  watchFiles(root, { recursive: true }, (_event, path) => {
+    if (path !== null && !/^(?:\.git|\.state|node_modules)(?:\/|$)/.test(path)) changed.add(path);
+  });
+  process.stderr.write("waiting for a file to change; Ctrl-C ends it\n");
+  for (;;) {
+    await sleep(SETTLE_MS);
+    const paths = [...changed];
+    if (paths.length === 0) continue;
+    changed.clear();
+    const files = await projectFiles();
+    const tests = files.filter((path) => path.endsWith(".test.ts") && isUnit(path));
+    const concerned = new Set(
+      paths.filter((path) => files.includes(path)).flatMap((path) => concernedBy(root, path, tests)),
+    );
+    if (concerned.size === 0) continue;
+    const code = await runTests({
+      selected: [...concerned].map((file) => ({ file })),
+      env: environmentOf(process.env),
+      lanes: [],
+      started: Date.now(),
+      limit: LIMIT_MS,
+      results: join(stateFolder, "test-results"),
+      seconds: join(cacheFolder, "test-seconds.json"),
+      print: (line) => process.stdout.write(`${line}\n`),
+    });
+    process.stderr.write(`exit code ${String(code)}; waiting for the next change\n`);
+  }
+}
