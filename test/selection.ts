@@ -24,33 +24,49 @@ function part(name: string, names: string): Selected {
   return { file: `test/e2e/${name}.test.ts`, names };
 }
 
-/** The layers of components/host.ts, and the tests on hosts that would notice that one of them does something else. */
+/** A layer's rows on a host, each broken once and mended by the layer's own envelope. */
+const rows = e2e("layerRows");
+
+/** Tailscale from its archive to a dashboard that opens. */
+const onTailnet = [part("tailscale", "not installed|another hash|install it, join")];
+
+/**
+ * The layers of components/host.ts, and what proves each on a host within a minute. What takes longer, or is about several layers at
+ * once (a moved port, faults, reboots, other distributions), is in the whole run.
+ */
 const byLayer: Readonly<Record<string, readonly Selected[]>> = {
-  receiver: e2e("envelopes", "failure", "spool", "interrupted", "gate"),
-  users: [...e2e("sudo"), part("host", "Restricted Sudo|User Isolation|root, other users")],
-  packages: e2e("failure", "updates"),
-  ssh: [...e2e("sshPort", "socket", "interrupted"), part("host", "SSH|login")],
-  firewall: [...e2e("interrupted", "sshPort"), part("host", "[Ff]irewall|Loopback|the SSH port")],
-  fail2ban: e2e("fail2ban"),
-  management: e2e("management", "managementConfig"),
-  kernel: e2e("kernel"),
-  updates: e2e("updates"),
-  openclaw: e2e("sandbox"),
-  "gateway-token": e2e("token", "regenerate"),
-  tailscale: e2e("tailscale"),
-  tailnet: e2e("tailscale", "tailnet", "sshOnly"),
-  dashboard: e2e("dashboard", "devices", "tailnet"),
-  gateway: [...e2e("sandbox", "devices"), part("host", "Systemd Service Hardening|gateway|openclaw")],
-  audit: e2e("audit"),
+  receiver: [...e2e("envelopes"), ...rows],
+  users: [...e2e("sudo"), part("host", "Restricted Sudo|User Isolation|File Permissions"), ...rows],
+  packages: [part("failure", "apt"), part("interrupted", "apt")],
+  ssh: [part("host", "^SSH|get no login"), part("interrupted", "ssh layer|AllowUsers"), ...rows],
+  firewall: [part("host", "[Ff]irewall|Loopback|metadata"), part("interrupted", "a firewall that closes"), ...rows],
+  fail2ban: [...e2e("fail2ban"), ...rows],
+  management: [
+    ...e2e("managementConfig"),
+    part("management", "one screen|what needs attention|monoclaw-logs"),
+    ...rows,
+  ],
+  kernel: [...e2e("kernel"), ...rows],
+  updates: [...e2e("updates"), ...rows],
+  openclaw: [part("host", "gateway|openclaw"), part("audit", "no layer mends")],
+  "gateway-token": [part("host", "openclaw.json|File Permissions"), ...rows],
+  tailscale: onTailnet,
+  tailnet: onTailnet,
+  dashboard: [...onTailnet, ...e2e("devices")],
+  gateway: [part("host", "Systemd Service Hardening|gateway|openclaw"), ...rows],
+  audit: [part("audit", "every row passes|has a mutation|options|how much"), ...e2e("gate")],
 };
 
 const TAILNET = ["dashboard", "devices", "sshOnly", "tailnet", "tailscale"];
-const FAULTS = ["clock", "failure", "interrupted", "reboot", "restored", "spool"];
+const FAULTS = ["clock", "failure", "interrupted", "kept", "reboot", "restored", "spool"];
+
+/** The layers that {@link ofLayer} knows. */
+export const layerNames: readonly string[] = Object.keys(byLayer);
 
 /** The tests of a layer: all that need no host, and those on hosts that concern it. @throws an Error that lists the layers */
 export function ofLayer(layer: string): readonly Selected[] {
   const own = Object.hasOwn(byLayer, layer) ? byLayer[layer] : undefined;
-  if (own === undefined) throw new Error(`there is no layer ${layer}: ${Object.keys(byLayer).join(", ")}`);
+  if (own === undefined) throw new Error(`there is no layer ${layer}: ${layerNames.join(", ")}`);
   return [...inFolder("test/components"), ...inFolder("test/templates"), ...own];
 }
 
@@ -72,7 +88,6 @@ export function ofKind(kind: string): readonly Selected[] {
   if (files === undefined) throw new Error(`there is no kind ${kind}: ${Object.keys(byKind).join(", ")}`);
   return files();
 }
-
 // Files of a layer that have another name than the layer, by what their paths begin with.
 const FILES: readonly (readonly [start: string, layers: readonly string[]])[] = [
   ["components/layers/gatewayToken.", ["gateway-token"]],

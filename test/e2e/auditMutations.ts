@@ -47,6 +47,47 @@ const sshdKeywords: readonly (readonly [keyword: string, lines: string, failsByD
 ];
 const sshRows = (chosen = sshdKeywords) => chosen.map(([keyword]) => `ssh ${keyword}`);
 
+/** Which layer a row looks after, by what its name begins with; the first that fits. */
+const owners: readonly (readonly [start: string, layer: string])[] = [
+  [`permissions ${sshd}/`, "ssh"],
+  ["permissions /etc/fail2ban/", "fail2ban"],
+  ["permissions /etc/sudoers.d/", "users"],
+  ["permissions /home/", "users"],
+  ["permissions /etc/apt/", "updates"],
+  ["permissions /etc/monoclaw/auth-token", "gateway-token"],
+  ["permissions /etc/monoclaw/expected", "management"],
+  ["permissions /usr/local/vps-scripts", "management"],
+  ["permissions /var/lib/openclaw", "users"],
+  ["permissions ", "receiver"],
+  ["ssh ", "ssh"],
+  ["firewall ", "firewall"],
+  ["metadata address", "firewall"],
+  ["listeners", "firewall"],
+  ["fail2ban ", "fail2ban"],
+  ["service user ", "users"],
+  ["primary user ", "users"],
+  ["password of ", "users"],
+  ["accounts ", "users"],
+  ["authorized key", "users"],
+  ["root's keys", "users"],
+  ["sudo", "users"],
+  ["management ", "management"],
+  ["updates ", "updates"],
+  ["recovery ", "receiver"],
+  ["kernel ", "kernel"],
+  ["service ", "gateway"],
+  ["process ", "gateway"],
+  ["sandbox ", "gateway"],
+  ["gateway takes the token", "gateway-token"],
+  ["gateway without a token", "gateway-token"],
+  ["token", "gateway-token"],
+];
+
+/** The layer that a row looks after, if it is one's alone. */
+export function layerOfRow(row: string): string | undefined {
+  return owners.find(([start]) => row.startsWith(start))?.[1];
+}
+
 /** A row of the permission matrix whose file gets another mode. */
 function mode(wrong: string, path: string, ...more: string[]): Mutation {
   return { break: `chmod ${wrong} ${path}`, rows: [`permissions ${path}`, ...more] };

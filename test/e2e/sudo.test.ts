@@ -60,7 +60,7 @@ async function disarm(stack: TestStack): Promise<void> {
 
 /** A stand-in for Tailscale's command, which says how it was called and by whom. */
 async function withTailscale(stack: TestStack, body: () => Promise<void>): Promise<void> {
-  const standIn = `#!/bin/bash\n# stand-in for tailscale(1), put here by a test\nprintf 'stand-in %s: %s\\n' "$EUID" "$*"\nprintf '%s\\n' "$*" >>/run/monoclaw/tailscale-calls\n`;
+  const standIn = `#!/bin/bash\n# stand-in for tailscale(1), put here by a test\nprintf 'stand-in %s: %s\\n' "$EUID" "$*"\nprintf '%s\\n' "$*" >>/run/e2e-tailscale-calls\n`;
   const kept = "/usr/bin/.tailscale.e2e";
   await stack.root(
     `set -eC; [[ ! -L /usr/bin/tailscale ]] || mv -T /usr/bin/tailscale ${kept}; cat >/usr/bin/tailscale; chmod 755 /usr/bin/tailscale`,
@@ -70,7 +70,7 @@ async function withTailscale(stack: TestStack, body: () => Promise<void>): Promi
     await body();
   } finally {
     await stack.root(
-      `rm -f /usr/bin/tailscale /run/monoclaw/tailscale-calls; [[ ! -L ${kept} ]] || mv -T ${kept} /usr/bin/tailscale`,
+      `rm -f /usr/bin/tailscale /run/e2e-tailscale-calls; [[ ! -L ${kept} ]] || mv -T ${kept} /usr/bin/tailscale`,
     );
   }
 }
@@ -138,7 +138,7 @@ for (const terminal of [false, true]) {
           ),
       );
       assert.deepEqual(notDenied, []);
-      assert.equal((await stack.tryRoot("cat /run/monoclaw/tailscale-calls")).stdout, "", "no command was run");
+      assert.equal((await stack.tryRoot("cat /run/e2e-tailscale-calls")).stdout, "", "no command was run");
       assert.equal(await marks(stack), "");
       await disarm(stack);
     });

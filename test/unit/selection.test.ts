@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { layerNames, layersTouchedBy, ofKind, ofLayer } from "../selection";
+
+const root = join(__dirname, "../..");
+const kinds = ["unit", "host", "tailnet", "faults", "judges"];
+
+/** Whether a pattern of test names matches a text of the file, or of one that it takes tests from: names stand there in quotes. */
+function isNameThere(file: string, names: string): boolean {
+  const text = readFileSync(join(root, file), "utf8");
+  return (text.match(/"[^"\n]*"|`[^`\n]*`/g) ?? []).some((quoted) => new RegExp(names).test(quoted.slice(1, -1)));
+}
+
+void test("every layer of the host can be chosen, and what is chosen exists", () => {
+  const host = readFileSync(join(root, "components/host.ts"), "utf8");
+  const made = [...host.matchAll(/\blayer\(\s*"([a-z0-9-]+)"/g)].map(([, name = ""]) => name);
+  assert.ok(made.length > 10, made.join());
+  assert.deepEqual([...new Set(made)].sort(), [...layerNames].sort());
+  for (const layer of layerNames) {
+    const chosen = ofLayer(layer);
+    assert.ok(
+      chosen.some(({ file }) => file.startsWith("test/e2e/")),
+      `${layer} is looked at on no host`,
+    );
+    for (const { file, names } of chosen) {
+      assert.ok(existsSync(join(root, file)), file);
+      for (const each of names?.split("|") ?? []) assert.ok(isNameThere(file, each), `${file} has no test ${each}`);
+    }
+  }
+  assert.throws(() => ofLayer("no-such"), /there is no layer no-such: receiver, /);
+});
+
+void test("every test file is of exactly one kind", () => {
+  const all = kinds.flatMap((kind) => ofKind(kind).map(({ file }) => file)).sort();
+  const found = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".test.ts"))
+    .map((name) => `test/${name}`);
+  assert.deepEqual(all, found.sort());
+  assert.throws(() => ofKind("no-such"), /there is no kind no-such: unit, /);
+});
+
+void test("a changed file leads to its layers, or to everything", () => {
+  assert.deepEqual(layersTouchedBy(["templates/layers/ssh.sh", "docs/lab.md", "components/layers/kernel.ts"]), {
+    layers: ["kernel", "ssh"],
+    everything: false,
+  });
+  assert.deepEqual(layersTouchedBy(["lib/envelope.ts"]), { layers: [], everything: true });
+  assert.deepEqual(layersTouchedBy(["test/e2e/kernel.test.ts"]), { layers: [], everything: false });
+});
