@@ -36,16 +36,16 @@ export const defaultPolicy = `// The policy of a new tailnet: everybody may reac
 
 /** The tailnet's memory, in one file that only root reads. */
 export class TailnetStore {
-  state: TailnetState;
+  readonly state: TailnetState;
 
   /** @param path - file to keep it in; without one it lives in memory only (unit tests) */
   constructor(private readonly path?: string) {
     this.state = this.read();
   }
 
-  /** Takes what is in the file now, which somebody else has changed. */
+  /** Takes what is in the file now, which somebody else has changed, into the object that everybody holds already. */
   reload(): void {
-    this.state = this.read();
+    Object.assign(this.state, this.read());
   }
 
   private read(): TailnetState {
