@@ -3,6 +3,8 @@
 
 # effective USER ADDRESS: sshd's settings for such a login, sorted.
 effective() {
+  # sshd -T wants it; where a socket starts sshd, it is missing from the boot to the first login.
+  install -d -m 755 /run/sshd
   sshd -T -C "user=$1,host=somewhere,addr=$2" 2>/dev/null | sort
 }
 
