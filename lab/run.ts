@@ -78,7 +78,7 @@ export interface WaitOptions {
   readonly deadline: number;
   /** What is waited for, for the error. */
   readonly what: string;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between the first two looks; they grow ten times as long, so that what takes long is looked at less often. */
   readonly interval?: number;
 }
 
@@ -88,7 +88,7 @@ export async function waitUntil<T>(
   { deadline, what, interval = 25 }: WaitOptions,
 ): Promise<T> {
   const end = Date.now() + deadline;
-  for (;;) {
+  for (let pause = interval; ; pause = Math.min(pause * 1.2, interval * 10)) {
     const found = await probe();
     if (found !== undefined && found !== false) {
       return found;
@@ -96,7 +96,7 @@ export async function waitUntil<T>(
     if (Date.now() >= end) {
       throw new Error(`gave up after ${String(deadline / 1000)} s waiting for ${what}`);
     }
-    await new Promise((done) => setTimeout(done, interval));
+    await new Promise((done) => setTimeout(done, pause));
   }
 }
 

@@ -202,5 +202,5 @@ export async function watchHosts(lab: Lab, stop: AbortSignal): Promise<void> {
     }
     return stop.aborted;
   };
-  await waitUntil(look, { deadline: Number.POSITIVE_INFINITY, what: "the lab's end", interval: 500 });
+  await waitUntil(look, { deadline: Number.POSITIVE_INFINITY, what: "the lab's end", interval: 50 });
 }

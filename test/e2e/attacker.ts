@@ -14,11 +14,12 @@ const patience = 3;
 /** Looks until the probe is true; throws at the deadline (seconds). */
 export async function until(what: string, deadline: number, probe: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + deadline * patience * 1000;
-  while (!(await probe())) {
+  // A look is some processes, so what takes long is looked at less often.
+  for (let pause = 50; !(await probe()); pause = Math.min(pause * 1.2, 500)) {
     if (Date.now() > end) {
       throw new Error(`not within ${String(deadline * patience)} s: ${what}`);
     }
-    await sleep(50);
+    await sleep(pause);
   }
 }
 

@@ -308,11 +308,12 @@ export class TestStack {
     const script = "[[ ! -e /run/e2e-before-boot ]] && systemctl is-active multi-user.target";
     // A gateway may take all of its 90 s to stop; between two boots there is nothing to ask.
     const end = Date.now() + 180_000;
-    while ((await this.tryRoot(script).catch(() => undefined))?.stdout !== "active\n") {
+    const isUp = async () => (await this.tryRoot(script).catch(() => undefined))?.stdout === "active\n";
+    while (!(await isUp())) {
       if (Date.now() > end) {
         throw new Error("the host isn't up again 180 s after a reboot");
       }
-      await sleep(100);
+      await sleep(250);
     }
   }
 

@@ -25,7 +25,7 @@ export function unit(args: string[]): Promise<number> {
   return all(["--kind", "unit", ...args]);
 }
 
-/** `test [WORD…] [OPTION…]`: the tests that were asked for; of all of them, lint is the first. Sets up only what they need. */
+/** `test [WORD…] [OPTION…]`: the tests that were asked for; all of them with lint beside them. Sets up only what they need. */
 export async function all(args: string[]): Promise<number> {
   try {
     return await run(parseOptions(args));
@@ -54,15 +54,13 @@ async function run(options: Options): Promise<number> {
   const onHosts = selected.some(({ file }) => !isUnit(file));
   if (onHosts) requireLabHost();
   await ensurePackages([...testPackages, ...(onHosts ? [...labPackages, ...browserPackages] : [])]);
-  if (isEverything(options)) {
-    const code = await lint();
-    if (code !== 0) return code;
-  }
+  // Beside the tests: hosts keep people waiting more than processors busy.
+  const linting = isEverything(options) ? lint().catch(told) : Promise.resolve(0);
   const env = onHosts ? await setUp() : process.env;
   const made = await lanesFor(selected, options);
   if (onHosts) process.stderr.write(`set-up: ready after ${elapsed(started)}\n`);
   try {
-    return await runTests({
+    const code = await runTests({
       selected,
       lanes: made.lanes,
       started,
@@ -72,9 +70,16 @@ async function run(options: Options): Promise<number> {
       results: join(stateFolder, "test-results"),
       seconds: join(cacheFolder, "test-seconds.json"),
     });
+    return Math.max(code, await linting);
   } finally {
     await made.close();
   }
+}
+
+/** Tells of a check that could not be made. */
+function told(error: unknown): number {
+  process.stderr.write(`lint: ${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
 }
 
 /** What tests on hosts need beside a lab; gives back their environment. */
