@@ -6,7 +6,7 @@ import { ensureEngine, environment } from "../engine";
 import { loadLab } from "../lab";
 import { root, stateFolder } from "../paths";
 import { requireLabHost } from "../platform";
-import { capture } from "../process";
+import { capture, run } from "../process";
 import { StepError, elapsed } from "../report";
 import { ensurePassphrase } from "../secrets";
 import { ensureTailnet } from "../tailnet";
@@ -46,10 +46,16 @@ export async function all([name]: string[]): Promise<number> {
   await lab.ensureLab({ instance: "test" });
   process.stderr.write(`set-up: ready after ${elapsed(started)}\n`);
   try {
-    return await runTests(() => true, name, environment(engine));
+    return await runTests(() => true, name, environment(engine), await registry());
   } finally {
     await discard(lab);
   }
+}
+
+/** npm's registry, asked for once: else each of the many runs of the program starts npm to ask it. */
+async function registry(): Promise<NodeJS.ProcessEnv> {
+  const { stdout } = await run("npm", ["config", "get", "registry"], { cwd: root });
+  return { npm_config_registry: stdout.trim() };
 }
 
 /** Takes down the tests' lab and forgets its stacks. */
@@ -62,6 +68,7 @@ async function runTests(
   belongs: (path: string) => boolean,
   name: string | undefined,
   env: NodeJS.ProcessEnv,
+  own: NodeJS.ProcessEnv = {},
 ): Promise<number> {
   const files = (await projectFiles()).filter((path) => path.endsWith(".test.ts") && belongs(path)).sort();
   if (files.length === 0) throw new StepError("there are no tests");
@@ -72,7 +79,7 @@ async function runTests(
   const started = Date.now();
   const isShared = (path: string): boolean => SHARED_HOST.test(readFileSync(join(root, path), "utf8"));
   const lanes = [chosen.filter(isShared), chosen.filter((path) => !isShared(path))].filter((lane) => lane.length > 0);
-  const tests = { ...withoutRunner(env), MONOCLAW_TEST_RUN: randomUUID() };
+  const tests = { ...withoutRunner(env), ...own, MONOCLAW_TEST_RUN: randomUUID() };
   // Side by side, since hosts keep people waiting more than processors busy.
   const tallies = await Promise.all(lanes.map((lane) => runLane([...filter, ...lane], tests)));
   const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
