@@ -4,6 +4,7 @@ import { browserPackages, ensurePackages, labPackages, testPackages } from "../d
 import { ensureEngine, environment } from "../engine";
 import { cacheFolder, root, stateFolder } from "../paths";
 import { requireLabHost } from "../platform";
+import { run as runProgram } from "../process";
 import { StepError, elapsed } from "../report";
 import { ensurePassphrase } from "../secrets";
 import { ensureTailnet } from "../tailnet";
@@ -65,7 +66,11 @@ async function run(options: Options): Promise<number> {
       lanes: made.lanes,
       started,
       print,
-      env: { ...environmentOf(env), ...(options.layer !== undefined && { [variables.layer]: options.layer }) },
+      env: {
+        ...environmentOf(env),
+        ...(onHosts && (await registry())),
+        ...(options.layer !== undefined && { [variables.layer]: options.layer }),
+      },
       limit: Number(process.env["MONOCLAW_TEST_DEADLINE"] ?? LIMIT) * 1000,
       results: join(stateFolder, "test-results"),
       seconds: join(cacheFolder, "test-seconds.json"),
@@ -88,6 +93,12 @@ async function setUp(): Promise<NodeJS.ProcessEnv> {
   await ensurePassphrase();
   await ensureTailnet();
   return environment(engine);
+}
+
+/** npm's registry, asked for once: else each of the many runs of the program starts npm to ask it. */
+async function registry(): Promise<NodeJS.ProcessEnv> {
+  const { stdout } = await runProgram("npm", ["config", "get", "registry"], { cwd: root });
+  return { npm_config_registry: stdout.trim() };
 }
 
 async function lanesFor(selected: readonly Selected[], { lanes }: Options): Promise<Lanes> {

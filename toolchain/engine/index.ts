@@ -37,7 +37,7 @@ async function locate(): Promise<Engine> {
   for (const [link, target] of [...links, [join(pulumiHome, "bin/pulumi"), join(source.bin, "pulumi")] as const]) {
     await pointTo(link, target);
   }
-  await keepNoLogs();
+  await keepNoLogs(pulumiHome);
   const engine = describe(`Pulumi ${source.version} from source with stand-in plugins`, join(pulumiHome, "bin"));
   return { ...engine, variables: { PULUMI_HOME: pulumiHome, ...engine.variables } };
 }
@@ -46,10 +46,11 @@ async function locate(): Promise<Engine> {
  * The CLI logs all that it does, for its makers to read: half of its processor time, and megabytes for each run. It goes without where it
  * can't make the folder, and has no setting for that; `pulumi --logtostderr -v=9` still works.
  */
-async function keepNoLogs(): Promise<void> {
-  const logs = join(pulumiHome, "logs");
+export async function keepNoLogs(home: string): Promise<void> {
+  const logs = join(home, "logs");
   if (statSync(logs, { throwIfNoEntry: false })?.isFile() === true) return;
   await rm(logs, { recursive: true, force: true });
+  await mkdir(home, { recursive: true });
   await writeFile(logs, "In the place of a folder, so that the engine writes no logs.\n");
 }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { keepNoLogs } from "../../../toolchain/engine";
 import { findOfficial, isFitting } from "../../../toolchain/engine/official";
 import { capture, run } from "../../../toolchain/process";
 import { StepError, step } from "../../../toolchain/report";
@@ -54,6 +55,19 @@ void describe("official engine", () => {
       process.env["PATH"] = path;
     }
   });
+});
+
+void it("an engine built here finds no folder for its logs, and earlier ones are gone", async () => {
+  const home = join(folder, "home");
+  for (const earlier of [false, true, false]) {
+    if (earlier) {
+      rmSync(join(home, "logs"));
+      mkdirSync(join(home, "logs"));
+      writeFileSync(join(home, "logs/one.log"), "");
+    }
+    await keepNoLogs(home);
+    assert.ok(statSync(join(home, "logs")).isFile());
+  }
 });
 
 void describe("running programs", () => {
