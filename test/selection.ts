@@ -24,6 +24,11 @@ function part(name: string, names: string): Selected {
   return { file: `test/e2e/${name}.test.ts`, names };
 }
 
+/** Whether hosts that other files wait for come from this one, when none like them are kept yet. */
+export function isAwaited(file: string): boolean {
+  return file === "test/e2e/newHost.test.ts" || file === "test/e2e/dashboard.test.ts";
+}
+
 /** A layer's rows on a host, each broken once and mended by the layer's own envelope. */
 const rows = e2e("layerRows");
 

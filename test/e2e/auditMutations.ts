@@ -16,6 +16,9 @@ const sshd = "/etc/ssh/sshd_config.d";
 const json = "/var/lib/openclaw/.openclaw/openclaw.json";
 const unit = "/etc/systemd/system/openclaw.service";
 
+/** A key pair that no layer made. */
+const someKey = "[[ -e /etc/ssh/e2e_key ]] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/e2e_key";
+
 /** sshd keyword, what a drop-in that comes first sets it to, and whether Debian's own default fails as well. */
 const sshdKeywords: readonly (readonly [keyword: string, lines: string, failsByDefault: boolean])[] = [
   ["authenticationmethods", "AuthenticationMethods any", true],
@@ -96,7 +99,7 @@ function mode(wrong: string, path: string, ...more: string[]): Mutation {
 /** What can be broken while everything runs; all of it at once. */
 export const drifted: readonly Mutation[] = [
   ...sshdKeywords.map(([keyword, lines]) => ({
-    break: `[[ -e /etc/ssh/e2e_key ]] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/e2e_key
+    break: `${someKey}
 printf '%s\\n' '${lines.replaceAll("\n", "' '")}' >>${sshd}/00-e2e.conf`,
     rows: [`ssh ${keyword}`, "ssh in force"],
   })),
@@ -166,7 +169,10 @@ systemctl restart fail2ban; timeout 20 bash -c 'until fail2ban-client status ssh
     break: `ssh-keygen -q -t ecdsa -N '' -f /tmp/e2e-key; cat /tmp/e2e-key.pub >>/home/ops/.ssh/authorized_keys; rm /tmp/e2e-key*`,
     rows: ["authorized keys", "authorized key types"],
   },
-  { break: "install -D -m 600 /etc/ssh/e2e_key.pub /root/.ssh/authorized_keys", rows: ["root's keys"] },
+  {
+    break: `${someKey}; install -D -m 600 /etc/ssh/e2e_key.pub /root/.ssh/authorized_keys`,
+    rows: ["root's keys"],
+  },
   { break: "echo 'ops ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/90-cloud-init-users", rows: ["sudo rows"] },
   { break: "echo 'Defaults:ops setenv' >/etc/sudoers.d/91-e2e", rows: ["sudo settings"] },
   { break: "echo 'openclaw ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/92-e2e", rows: ["sudo for openclaw"] },

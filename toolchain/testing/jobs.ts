@@ -1,4 +1,4 @@
-import type { Selected } from "../../test/selection";
+import { isAwaited, type Selected } from "../../test/selection";
 import { type Need, isUnit, needOf, wantsOwnProcess } from "./kinds";
 import { type Job, share } from "./schedule";
 
@@ -29,14 +29,21 @@ export function jobsOf(
   const shared = selected.filter(({ file }) => isUnit(file) && !wantsOwnProcess(root, file));
   const alone = selected.filter((each) => !shared.includes(each));
   const jobs = alone.map(({ file, names }): FileJob => {
-    return { name: file, need: needOf(file), seconds: seconds.get(file), files: [file], names };
+    return {
+      name: file,
+      need: needOf(file),
+      seconds: seconds.get(file),
+      files: [file],
+      names,
+      isAwaited: isAwaited(file),
+    };
   });
   const secondsOf = (files: readonly string[]): number =>
     files.reduce((sum, file) => sum + (seconds.get(file) ?? UNKNOWN_SECONDS), 0);
   for (const names of new Set(shared.map((each) => each.names))) {
     const bundles = bundlesOf(shared.filter((each) => each.names === names).map(({ file }) => file));
     for (const files of share(bundles, workers, secondsOf).map((each) => each.flat())) {
-      jobs.push({ name: files.join(", "), need: "nothing", seconds: secondsOf(files), files, names });
+      jobs.push({ name: files.join(", "), need: "nothing", seconds: secondsOf(files), files, names, isAwaited: false });
     }
   }
   return jobs;

@@ -5,10 +5,13 @@ export interface Job {
   readonly need: string;
   /** How long it took the last time; undefined if nobody knows. */
   readonly seconds?: number | undefined;
+  /** True for what others wait for: it comes before all that isn't. */
+  readonly isAwaited?: boolean;
 }
 
 /**
- * Runs jobs side by side, as far as there is what they need: those that take longest first, before them those that nobody knows.
+ * Runs jobs side by side, as far as there is what they need: those that are awaited first, then those that take longest, before them
+ * those that nobody knows.
  *
  * @param slots what there is, by name: each list's entries are handed out one by one
  * @param run gets the job, what it holds, and the seconds that it waited; must not throw
@@ -35,6 +38,7 @@ export async function schedule<Each extends Job, Slot>(
 }
 
 function longestFirst(left: Job, right: Job): number {
+  if ((left.isAwaited === true) !== (right.isAwaited === true)) return left.isAwaited === true ? -1 : 1;
   const [one, other] = [left.seconds ?? Infinity, right.seconds ?? Infinity];
   if (one === other) return left.name < right.name ? -1 : 1;
   return other > one ? 1 : -1;

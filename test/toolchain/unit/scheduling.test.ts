@@ -13,11 +13,12 @@ import { type Job, schedule, share } from "../../../toolchain/testing/schedule";
 const root = join(__dirname, "../../..");
 
 void describe("the schedule", () => {
-  void it("starts what nobody knows first, then what takes longest, and gives no slot to two", async () => {
+  void it("starts what others wait for, then what nobody knows, then what takes longest, and gives no slot to two", async () => {
     const jobs: Job[] = [
       { name: "short", need: "lane", seconds: 1 },
       { name: "long", need: "lane", seconds: 9 },
       { name: "unknown", need: "lane" },
+      { name: "awaited", need: "lane", seconds: 2, isAwaited: true },
       { name: "other", need: "selftest", seconds: 5 },
     ];
     const order: string[] = [];
@@ -31,7 +32,7 @@ void describe("the schedule", () => {
       await soon();
       held.delete(slot);
     });
-    assert.deepEqual(order, ["unknown", "long", "other", "short"]);
+    assert.deepEqual(order, ["awaited", "unknown", "other", "long", "short"]);
     assert.equal(most, 3);
   });
 
