@@ -22,6 +22,9 @@ const log = (text: string): void => {
   console.log(`${new Date().toISOString()} ${text}`);
 };
 
+/** No idle connection is closed: a busy client could be about to use it just then. 0 is node's word for that. */
+const keptOpen = 0;
+
 /** Ends hosts that are on record nowhere, left by a crash or by another checkout's lab. */
 async function removeStrays(instance: Instance, lab: Lab): Promise<void> {
   for (const group of groupsOf(instance.group)) {
@@ -67,6 +70,7 @@ async function main(): Promise<void> {
   const tailnet = tailnetOf(instance, log);
   const api = buildApi(lab, labToken, identity);
   checkpointRoutes(api, lab, tailnet);
+  api.server.keepAliveTimeout = keptOpen;
   // Owning the port makes this the one daemon of the instance; nothing is touched before.
   await api.listen({ host: "127.0.0.1", port: instance.port });
   await removeStrays(instance, lab);
@@ -85,6 +89,7 @@ async function main(): Promise<void> {
     metadata.once("error", reject).listen(instance.metadataPort, `${instance.prefix4}.1`, resolve);
   });
   const tailnetApi = buildTailnetApi(tailnet, log);
+  tailnetApi.server.keepAliveTimeout = keptOpen;
   await tailnetApi.listen({ host: "127.0.0.1", port: instance.tailnetPort });
   const downloads = buildDownloads(instance);
   await new Promise<void>((resolve, reject) => {

@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { ensureLab, loadLab, ls, saveLab } from "../../lab/client";
 import { baseFor } from "../../lab/host/image";
 import { suites } from "../../lab/host/suites";
+import { removeTrees } from "../../lab/run";
 import { instanceOf } from "../../lab/instances";
 import { tailscaleArchive } from "../../lab/tailnet/downloads";
 import { cached, fingerprint } from "../../toolchain/cache";
@@ -186,16 +187,28 @@ async function started(stack: TestStack, gateway: boolean): Promise<void> {
   }
 }
 
-/** Of each kind two contents are kept: the one just made, and the one used last before it. */
+/** Of each kind two contents are kept: the one just made, and the one used last before it. What goes gets another name first. */
 function prune(home: string): void {
+  const parent = dirname(home);
   const kind = basename(home).replace(/-[^-]*$/, "");
-  const all = readdirSync(dirname(home))
-    .filter((name) => name.replace(/-[^-]*$/, "") === kind && !name.includes(".lock") && !name.includes(".partial"))
-    .map((name) => ({ path: join(dirname(home), name), used: statSync(join(dirname(home), name)).mtimeMs }))
+  const own = readdirSync(parent).filter((name) => name.startsWith(`${kind}-`));
+  const whole = own
+    .filter((name) => !name.includes(".", kind.length))
+    .map((name) => ({ path: join(parent, name), used: statSync(join(parent, name)).mtimeMs }))
     .sort((a, b) => b.used - a.used);
-  for (const { path } of all.slice(2)) {
-    rmSync(path, { recursive: true });
+  for (const { path } of whole.slice(2)) {
+    renameSync(path, `${path}.gone-${String(process.pid)}`);
   }
+  // Those too that a process left which was ended meanwhile. By a program of its own, for there are 100 000 files.
+  const gone = readdirSync(parent).filter((name) => {
+    const pid = /\.(?:gone|partial)-(\d+)$/.exec(name)?.[1];
+    return (
+      name.startsWith(`${kind}-`) && pid !== undefined && (pid === String(process.pid) || !existsSync(`/proc/${pid}`))
+    );
+  });
+  removeTrees(gone.map((name) => join(parent, name))).catch((error: unknown) => {
+    console.error(`old kept hosts aren't removed: ${String(error)}`);
+  });
 }
 
 /** Fills a place that is empty; of all processes of this machine one does. True if it was this one. */
