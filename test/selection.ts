@@ -58,7 +58,7 @@ const byLayer: Readonly<Record<string, readonly Selected[]>> = {
   tailscale: onTailnet,
   tailnet: onTailnet,
   dashboard: [...onTailnet, ...e2e("devices")],
-  gateway: [part("host", "Systemd Service Hardening|gateway|openclaw"), ...rows],
+  gateway: [part("host", "Systemd Service Hardening|gateway|openclaw"), part("sandbox", "the unit on the host")],
   audit: [part("audit", "every row passes|has a mutation|options|how much"), ...e2e("gate")],
 };
 
