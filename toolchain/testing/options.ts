@@ -66,7 +66,7 @@ function kindOf(word: string): Kind {
 
 function lanesOf(word: string | undefined): number {
   // Hosts keep people waiting more than processors busy.
-  if (word === undefined) return cpus().length + 1;
+  if (word === undefined) return Math.max(2, cpus().length);
   if (!/^[1-9]\d?$/.test(word)) throw new UsageError(`--lanes ${word}: a number from 1 to 99\n${USAGE}`);
   return Number(word);
 }
