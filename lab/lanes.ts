@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { groupsOf, killGroup, processesOf, spawnGroup } from "./host/groups";
-import { allowForwarding, restoreForwarding } from "./host/network";
+import { allowForwarding, isOtherNetwork, restoreForwarding } from "./host/network";
 import { InstanceName, instanceOf } from "./instances";
 import { removeTrees, run, tryRun, waitUntil } from "./run";
 
@@ -28,10 +28,13 @@ export async function openLane(number: number): Promise<LabLane> {
   await closeLane(instance);
   const log = "/dev/null";
   spawnGroup(laneGroup(instance), ["unshare", "--net", "--", "sleep", "infinity"], log);
-  const pid = await waitUntil(() => processesOf(laneGroup(instance)).find((process) => isOther(process.pid))?.pid, {
-    deadline: 5_000,
-    what: `the network of lane ${instance}`,
-  });
+  const pid = await waitUntil(
+    () => processesOf(laneGroup(instance)).find((process) => isOtherNetwork(process.pid))?.pid,
+    {
+      deadline: 5_000,
+      what: `the network of lane ${instance}`,
+    },
+  );
   const name = cable(instance);
   const inner = `lane-${instance}`;
   await run(["ip", "link", "add", name, "type", "veth", "peer", "name", inner, "netns", String(pid)]);
@@ -116,14 +119,6 @@ export class CpuMeter {
 /** Microseconds of processor time, as a cgroup's cpu.stat has them; 0 if the group has ended. */
 function usageOf(file: string): number {
   return existsSync(file) ? Number(/^usage_usec (\d+)/m.exec(readFileSync(file, "utf8"))?.[1] ?? 0) : 0;
-}
-
-function isOther(pid: number): boolean {
-  try {
-    return readlinkSync(`/proc/${String(pid)}/ns/net`) !== readlinkSync("/proc/self/ns/net");
-  } catch {
-    return false; // ended meanwhile
-  }
 }
 
 /** NAT to the outside; nothing of the machine, and no other lane or lab. */

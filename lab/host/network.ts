@@ -96,7 +96,8 @@ const fabricSettings = [
   "net.ipv4.conf.default.send_redirects=0",
 ];
 
-function isOtherNetwork(pid: number): boolean {
+/** Whether a process has another network than this one. */
+export function isOtherNetwork(pid: number): boolean {
   try {
     return readlinkSync(`/proc/${String(pid)}/ns/net`) !== readlinkSync("/proc/self/ns/net");
   } catch {

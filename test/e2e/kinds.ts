@@ -62,7 +62,7 @@ export interface Start {
 const sources = [
   ...["templates", "components", "lib", "index.ts", "Pulumi.yaml", "package-lock.json", "lab"],
   ...["toolchain/standins", "toolchain/engine", "toolchain/tailnet"],
-  ...["kinds.ts", "rented.ts", "plainServer.ts"].map((name) => `test/e2e/${name}`),
+  ...["kinds.ts", "rented.ts", "plainServer.ts", "stack.ts", "tailnetStack.ts"].map((name) => `test/e2e/${name}`),
 ].map((path) => join(root, path));
 
 /** Folder of the kept host in the cache, whether it is there or not. */
