@@ -48,7 +48,9 @@ export interface Ending {
   readonly cpu: number;
 }
 
-const LOOK_EVERY_MS = 50;
+const LOOK_EVERY_MS = 100;
+// How often their processor time is asked for.
+const COUNT_EVERY_MS = 1_000;
 // What may still come through the pipes of a process that has ended.
 const OUTPUT_MS = 500;
 // Until the first event a file may take this long, however short its tests' deadline is.
@@ -83,14 +85,17 @@ export async function attempt(what: Attempt): Promise<Ending> {
   const closed = new Promise((resolve) => child.once("close", resolve));
 
   const tail = new Tail(events);
-  let [last, counted, used] = [started, 0, 0];
+  let [last, counted, countedAt, used] = [started, 0, 0, 0];
   const look = (): void => {
     for (const event of parseEvents(tail.lines())) {
       if (event.type === "usage") used = event.seconds;
       else if (event.type !== "open") last = Date.now();
       what.onEvent(event);
     }
-    counted = tree.cpuSeconds() ?? counted;
+    if (Date.now() - countedAt >= COUNT_EVERY_MS) {
+      counted = tree.cpuSeconds() ?? counted;
+      countedAt = Date.now();
+    }
   };
   let [killed, evidence, onlyOpen]: [string | undefined, string, boolean] = [undefined, "", false];
   for (;;) {
@@ -115,6 +120,7 @@ export async function attempt(what: Attempt): Promise<Ending> {
   await Promise.race([closed, sleep(OUTPUT_MS, undefined, { ref: false })]);
   child.stdout.destroy();
   child.stderr.destroy();
+  countedAt = 0;
   look();
   tail.close();
   await tree.forget();

@@ -6,6 +6,9 @@ import { root } from "../paths";
 import { capture } from "../process";
 import { variables } from "./events";
 
+/** Where this machine mounts its groups (cgroups); asked for once. */
+let groupFolders: readonly string[] | undefined;
+
 /** The processes of one test file: the one that was started, and all that came of it, whoever their parent is now. */
 export class ProcessTree {
   /**
@@ -62,12 +65,14 @@ export class ProcessTree {
   /** Processor seconds of all of them so far, or undefined where nobody counts them. */
   cpuSeconds(): number | undefined {
     if (this.group === undefined) return undefined;
-    for (const line of read("/proc/mounts").split("\n")) {
-      const [, mount = "", type = ""] = line.split(" ");
-      if (!type.startsWith("cgroup")) continue;
-      const nanoseconds = read(join(mount, this.group, "cpuacct.usage"));
+    groupFolders ??= read("/proc/mounts")
+      .split("\n")
+      .map((line) => line.split(" "))
+      .flatMap(([, mount = "", type = ""]) => (type.startsWith("cgroup") ? [mount] : []));
+    for (const folder of groupFolders) {
+      const nanoseconds = read(join(folder, this.group, "cpuacct.usage"));
       if (nanoseconds !== "") return Number(nanoseconds) / 1e9;
-      const microseconds = /^usage_usec (\d+)/m.exec(read(join(mount, this.group, "cpu.stat")))?.[1];
+      const microseconds = /^usage_usec (\d+)/m.exec(read(join(folder, this.group, "cpu.stat")))?.[1];
       if (microseconds !== undefined) return Number(microseconds) / 1e6;
     }
     return undefined;
