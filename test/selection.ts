@@ -20,6 +20,10 @@ function e2e(...names: readonly string[]): readonly Selected[] {
   return names.map((name) => ({ file: `test/e2e/${name}.test.ts` }));
 }
 
+function attacks(name: string): Selected {
+  return { file: `test/attacks/${name}.test.ts` };
+}
+
 function part(name: string, names: string): Selected {
   return { file: `test/e2e/${name}.test.ts`, names };
 }
@@ -43,9 +47,9 @@ const byLayer: Readonly<Record<string, readonly Selected[]>> = {
   receiver: [...e2e("envelopes"), ...rows],
   users: [...e2e("sudo"), part("host", "Restricted Sudo|User Isolation|File Permissions"), ...rows],
   packages: [part("failure", "apt"), part("interrupted", "apt")],
-  ssh: [part("host", "^SSH|get no login"), part("interrupted", "ssh layer|AllowUsers"), ...rows],
+  ssh: [part("host", "^SSH|get no login"), part("interrupted", "ssh layer|AllowUsers"), attacks("places"), ...rows],
   firewall: [part("host", "[Ff]irewall|Loopback|metadata"), part("interrupted", "a firewall that closes"), ...rows],
-  fail2ban: [...e2e("fail2ban"), ...rows],
+  fail2ban: [...e2e("fail2ban"), attacks("bans"), ...rows],
   management: [
     ...e2e("managementConfig"),
     part("management", "one screen|what needs attention|monoclaw-logs"),
@@ -87,6 +91,7 @@ export function ofKind(kind: string): readonly Selected[] {
     ],
     tailnet: () => [...e2e(...TAILNET), { file: "test/lab/tailnet.test.ts" }],
     faults: () => e2e(...FAULTS),
+    attacks: () => inFolder("test/attacks"),
     judges: () => inFolder("test/judges"),
   };
   const files = Object.hasOwn(byKind, kind) ? byKind[kind] : undefined;

@@ -102,7 +102,7 @@ if changed /etc/monoclaw/metadata.nft /etc/systemd/system/monoclaw-metadata.serv
   commit
   systemctl daemon-reload
   systemctl restart monoclaw-metadata.service
-elif ! metadata_closed 2>/dev/null; then
+elif ! metadata_closed 2>/dev/null || ! loopback_closed {{{ports}}} 2>/dev/null; then
   systemctl restart monoclaw-metadata.service
   note 'restarted monoclaw-metadata.service'
 fi

@@ -51,7 +51,8 @@ if ! works "${groups[@]}"; then
   progress "WARN this host can't do all of the sandbox; the gateway runs as its own user, but without: ${missing[*]}"
 fi
 put 600 root:root /etc/monoclaw/missing-sandbox < <(printf '%s' "${missing[*]}")
-commit # the check of openclaw.json below keeps to it
+put 600 root:root /etc/monoclaw/sandbox < <(cat "$parts/user" "${groups[@]/#/$parts/}" | grep '^[A-Z]')
+commit # the check of openclaw.json below, and whatever else runs OpenClaw's code, keeps to them
 
 # openclaw.json may have drifted; the token that counts is root's. No start before the rest is right, too.
 if [[ $(</etc/monoclaw/auth-token) =~ ^[0-9a-f]{64}$ ]]; then

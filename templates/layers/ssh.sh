@@ -27,10 +27,10 @@ put 644 root:root /etc/systemd/system/ssh.socket.d/monoclaw.conf {{{socketDropIn
 put 644 root:root /etc/ssh/sshd_config.d/99-custom.conf {{{sshdConfig}}}
 put 644 root:root /etc/ssh/sshd_config.d/00-monoclaw.conf {{{sshdFirst}}}
 
-# sshd takes the first value, so what sorts before ours beats it; and these add up, so they stand in our file alone. A
+# sshd takes the first value, so what sorts before ours beats it. These add up, or the last one counts, so they stand in our files alone. A
 # drop-in that has them is set aside; in sshd_config itself they become comments.
 beaten=''
-added_up='^[[:space:]]*(Port|ListenAddress|HostKey|(Allow|Deny)(Users|Groups))[[:space:]=]'
+added_up='^[[:space:]]*(Port|ListenAddress|HostKey|MaxStartups|PerSourceNetBlockSize|(Allow|Deny)(Users|Groups))[[:space:]=]'
 for file in /etc/ssh/sshd_config.d/*.conf; do
   if [[ $file != */00-monoclaw.conf && $file != */99-custom.conf ]] &&
     { [[ $file < /etc/ssh/sshd_config.d/00-monoclaw.conf ]] || grep -qiE "$added_up|^[[:space:]]*Match\b" "$file"; }; then
@@ -82,6 +82,9 @@ expect loglevel verbose
 expect allowstreamlocalforwarding no
 expect permittunnel no
 expect permituserenvironment no
+expect maxstartups 60:30:100
+expect persourcemaxstartups 15
+expect persourcenetblocksize 32:64
 
 if dirty; then
   bash -c "$tell_sshd"

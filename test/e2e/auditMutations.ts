@@ -47,7 +47,12 @@ const sshdKeywords: readonly (readonly [keyword: string, lines: string, failsByD
   ["gatewayports", "GatewayPorts yes", false],
   ["permittunnel", "PermitTunnel yes", false],
   ["loglevel", "LogLevel QUIET", true],
+  ["maxstartups", "MaxStartups 10:30:100", true],
+  ["persourcemaxstartups", "PerSourceMaxStartups none", true],
+  ["persourcenetblocksize", "PerSourceNetBlockSize 32:128", true],
 ];
+/** Of these sshd takes the last value, so what comes first is no mutation. */
+const lastCounts = ["maxstartups", "persourcenetblocksize"];
 const sshRows = (chosen = sshdKeywords) => chosen.map(([keyword]) => `ssh ${keyword}`);
 
 /** Which layer a row looks after, by what its name begins with; the first that fits. */
@@ -100,7 +105,7 @@ function mode(wrong: string, path: string, ...more: string[]): Mutation {
 export const drifted: readonly Mutation[] = [
   ...sshdKeywords.map(([keyword, lines]) => ({
     break: `${someKey}
-printf '%s\\n' '${lines.replaceAll("\n", "' '")}' >>${sshd}/00-e2e.conf`,
+printf '%s\\n' '${lines.replaceAll("\n", "' '")}' >>${sshd}/${lastCounts.includes(keyword) ? "zz" : "00"}-e2e.conf`,
     rows: [`ssh ${keyword}`, "ssh in force"],
   })),
   { break: `printf 'Match User root\\n  X11Forwarding no\\n' >>${sshd}/00-e2e.conf`, rows: ["ssh for any login"] },
@@ -140,7 +145,7 @@ printf '%s\\n' '${lines.replaceAll("\n", "' '")}' >>${sshd}/00-e2e.conf`,
   { break: "systemctl disable -q ufw.service", rows: ["firewall at boot"] },
   {
     break: "nft flush chain inet monoclaw_metadata output; systemctl disable -q monoclaw-metadata.service",
-    rows: ["metadata address", "metadata address at boot"],
+    rows: ["metadata address", "metadata address at boot", "firewall on loopback"],
   },
   {
     break: "rm /etc/systemd/resolved.conf.d/monoclaw.conf; systemctl restart systemd-resolved",

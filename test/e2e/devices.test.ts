@@ -115,7 +115,7 @@ hostTest("monoclaw-config devices, approve and forget: one browser at a time, by
   assert.match(await config(`approve ${goods.id}`), new RegExp(`^approved: ${good.identity.deviceId}$`, "m"));
   assert.equal(await come(stack, good, ["operator.read"]), undefined, "is let in");
   assert.equal((await come(stack, evil, ["operator.admin"]))?.id, evils.id, "the other one still waits");
-  const log = await stack.root("journalctl -t monoclaw -o cat --since -5min");
+  const log = await stack.root("journalctl -t monoclaw _UID=0 -o cat --since -5min");
   assert.match(log, new RegExp(`^device approved: SHA-256 ${good.identity.deviceId}$`, "m"));
 
   const more = await come(stack, good, ["operator.read", "operator.admin"]);

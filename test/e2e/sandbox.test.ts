@@ -71,11 +71,16 @@ hostTest(
       "run a program of its folder": "EACCES",
       "run a program of /tmp": "EACCES",
       "run a program of /dev/shm": "EACCES",
+      "run a program in memory": "EPERM",
       "run as root by setuid": "EPERM",
       "ask for metadata": "EHOSTUNREACH", // by the firewall's rule, which comes first
       "ask for metadata over IPv6": "EACCES",
       "send to another link-local address": "EPERM",
       "reach the gateway": "ok",
+      "reach the host's own sshd": "ECONNREFUSED",
+      // systemd's filter is asked when a port is chosen, not when the kernel chooses one; ufw lets nobody in there.
+      "listen on a port that the kernel chooses": "ok",
+      "set up io_uring": "EPERM",
       "listen on another port": "EPERM",
       "listen on another port over IPv6": "EPERM",
       "open a raw socket": "EAFNOSUPPORT",

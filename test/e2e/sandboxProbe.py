@@ -36,6 +36,24 @@ def run_own(folder):
         os.unlink(path)
 
 
+def run_in_memory():
+    memory = os.memfd_create("probe", 0)
+    with open("/usr/bin/true", "rb") as source:
+        os.write(memory, source.read())
+    program = os.open(f"/proc/self/fd/{memory}", os.O_RDONLY)
+    os.close(memory)  # what is open for writing doesn't run
+    subprocess.run([f"/proc/self/fd/{program}"], check=True, pass_fds=[program])
+
+
+def set_up_io_uring():
+    parameters = ctypes.create_string_buffer(120)
+    ring = libc.syscall(425, 1, parameters)  # io_uring_setup
+    if ring == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    os.close(ring)
+
+
 def run_setuid():
     """A program of root's that anybody may run as root."""
     user = subprocess.run(["/usr/local/lib/sandbox-probe-id", "-u"], check=True, stdout=subprocess.PIPE).stdout
@@ -74,11 +92,15 @@ TRIES = {
     "run a program of its folder": lambda: run_own("/var/lib/openclaw"),
     "run a program of /tmp": lambda: run_own("/tmp"),
     "run a program of /dev/shm": lambda: run_own("/dev/shm"),
+    "run a program in memory": run_in_memory,
     "run as root by setuid": run_setuid,
     "ask for metadata": lambda: connect(socket.AF_INET, ("169.254.169.254", 80)),
     "ask for metadata over IPv6": lambda: connect(socket.AF_INET6, ("fd00:ec2::254", 80)),
     "send to another link-local address": lambda: send(socket.AF_INET, ("169.254.0.1", 9)),
     "reach the gateway": lambda: connect(socket.AF_INET, ("127.0.0.1", 18789)),
+    "reach the host's own sshd": lambda: connect(socket.AF_INET, ("127.0.0.1", 22022)),
+    "listen on a port that the kernel chooses": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).listen(),
+    "set up io_uring": set_up_io_uring,
     "listen on another port": lambda: bind(socket.AF_INET, ("0.0.0.0", 18790)),
     "listen on another port over IPv6": lambda: bind(socket.AF_INET6, ("::", 18790)),
     "open a raw socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close(),

@@ -288,7 +288,7 @@ export class TestStack {
   async hostLog(): Promise<string> {
     try {
       const result = await this.tryRoot(
-        "journalctl -t monoclaw -n 40 --no-pager; journalctl -p warning -n 20 --no-pager",
+        "journalctl -t monoclaw _UID=0 -n 40 --no-pager; journalctl -p warning -n 20 --no-pager",
       );
       return `the host's journal:\n${result.stdout}`;
     } catch (error) {

@@ -35,7 +35,7 @@ export function isUnit(path: string): boolean {
 
 /** What a test file needs. The lab's own tests make the labs that they need themselves, and there is one of their name. */
 export function needOf(path: string): Need {
-  if (path.startsWith("test/e2e/") || path.startsWith("test/judges/")) return "lane";
+  if (/^test\/(?:e2e|attacks|judges)\//.test(path)) return "lane";
   return path.startsWith("test/lab/") && !isUnit(path) ? "selftest" : "nothing";
 }
 

@@ -45,6 +45,9 @@ allowstreamlocalforwarding no
 gatewayports no
 permittunnel no
 loglevel VERBOSE
+maxstartups 60:30:100
+persourcemaxstartups 15
+persourcenetblocksize 32:64
 ROWS
 }
 

@@ -90,3 +90,13 @@ metadata_closed() {
   nft list chain inet monoclaw_metadata output | tr -s '\n\t ' ' ' |
     grep -qF 'hook output priority filter; policy accept; ip daddr 169.254.169.254 meta skuid != 0 reject'
 }
+
+# loopback_closed PORT...: only root reaches this host's sshd from the host itself.
+loopback_closed() {
+  local rules port
+  rules=$(nft -n list chain inet monoclaw_metadata output | tr -s '\n\t ' ' ')
+  for port in "$@"; do
+    [[ $rules =~ oifname\ \"lo\"\ tcp\ dport\ ([^a-z]*)\ meta\ skuid\ !=\ 0\ reject && " ${BASH_REMATCH[1]//[\{\},]/ } " == *" $port "* ]] ||
+      return 1
+  done
+}

@@ -2,6 +2,7 @@
 # What the layers that touch the gateway share. They source this file, after layer.sh.
 
 openclaw=/opt/openclaw/current
+compiled=/var/cache/monoclaw
 
 # as_openclaw COMMAND...: runs a command of the system's as user openclaw.
 as_openclaw() {
@@ -15,21 +16,29 @@ edit_config() {
 
 # forget_code ID: removes compiled code of other versions than ID.
 forget_code() {
+  [[ ! -d $compiled ]] || find "$compiled" -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +
   # shellcheck disable=SC2016 # the inner shell expands these
   as_openclaw bash -c 'cd ~/.cache/node && find . -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +' forget "$1"
 }
 
-# boxed [OPTION]... COMMAND...: runs OpenClaw's code as user openclaw in a unit of its own, for plugins of the user's may be
-# part of it. systemd-run's options; the sandbox is for hosts that can do all of it.
+# boxed [OPTION]... COMMAND...: runs OpenClaw's code as user openclaw in a unit of its own, with the gateway's own sandbox, for plugins of the
+# user's may be part of it. Not with the code that the gateway has compiled and kept, which could be anything: it has a place for its own,
+# which nobody else gets to, where the sandbox can bring it there. systemd-run's options; RestrictAddressFamilies= among them replaces the
+# sandbox's.
 boxed() {
-  local -a sandbox=()
-  [[ -s /etc/monoclaw/missing-sandbox ]] ||
-    sandbox=(-p ProtectSystem=strict -p ReadWritePaths=/var/lib/openclaw -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes)
+  local kept inside=/run/openclaw-code
+  local -a sandbox code=()
+  mapfile -t sandbox < <(cat /etc/monoclaw/sandbox 2>/dev/null || printf '%s\n' NoNewPrivileges=yes CapabilityBoundingSet=)
+  [[ " $* " != *' RestrictAddressFamilies='* ]] || mapfile -t sandbox < <(printf '%s\n' "${sandbox[@]}" | grep -v '^RestrictAddressFamilies=')
+  if [[ " ${sandbox[*]} " == *' ProtectSystem=strict '* ]]; then
+    kept=$compiled/$(readlink "$openclaw")
+    install -d -m 700 "$compiled"
+    install -d -m 700 -o openclaw -g openclaw "$kept"
+    code=(-p BindPaths="$kept:$inside" -p ReadWritePaths="$inside" -E NODE_COMPILE_CACHE="$inside")
+  fi
   systemd-run --quiet --pipe --wait --collect --service-type=exec -p User=openclaw -p UMask=077 -p WorkingDirectory=/ \
-    -p NoNewPrivileges=yes -p CapabilityBoundingSet= -p RuntimeMaxSec=120 "${sandbox[@]}" \
-    -E HOME=/var/lib/openclaw -E OPENCLAW_NO_AUTO_UPDATE=1 \
-    -E NODE_COMPILE_CACHE="/var/lib/openclaw/.cache/node/$(readlink "$openclaw")" -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 \
-    "$@"
+    -p RuntimeMaxSec=120 "${sandbox[@]/#/--property=}" "${code[@]}" -E HOME=/var/lib/openclaw -E OPENCLAW_NO_AUTO_UPDATE=1 \
+    -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 "$@"
 }
 
 # validate_config FILE: OpenClaw's own verdict, without a network.

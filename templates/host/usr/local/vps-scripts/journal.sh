@@ -35,20 +35,16 @@ begin() {
   } || refuse 95 "can't write to $state: is the disk full or read-only? (df -h -i $state)"
 }
 
-# run_script SCRIPT: runs it as the layer. Its output goes through a file, so a lost connection can't stop it.
+# run_script SCRIPT: runs it as the layer. Its output goes into a file, so a lost connection can't stop it.
 run_script() {
-  local pid code=0
+  local code=0
   put_back
   begin
-  : >"$spool/log"
   bash -c 'set -euo pipefail; umask 022; source "$1"; source "$2"' "layer-$LAYER" "$scripts/layer.sh" "$1" \
-    </dev/null >"$spool/log" 2>&1 {lock}>&- &
-  pid=$!
-  tail -n +1 -f -s 0.1 --pid="$pid" "$spool/log" 2>/dev/null {lock}>&- &
-  wait "$pid" || code=$?
-  wait $! || : # the reader may be gone, the layer isn't
+    </dev/null 2>&1 {lock}>&- &
+  wait "$!" || code=$?
   if ((code != 0)); then
-    logger -t monoclaw -- "layer $LAYER failed ($code): $(tail -n 1 "$spool/log")"
+    logger -t monoclaw -- "layer $LAYER failed ($code): $(tail -n 1 "$spool/out")"
     put_back
     printf 'layer %s failed (exit code %s); everything it had changed was put back\n' "$LAYER" "$code" >&2
     exit 91
@@ -75,6 +71,11 @@ finish() {
 # is_pending [DIGEST]: a change of this layer (this one) waits for its confirmation.
 is_pending() {
   [[ -e $JOURNAL/pending && $(<"$JOURNAL/accepted") == "${1-}"* ]]
+}
+
+# is_running: a run of the envelope with this digest is under way, or waits to be confirmed.
+is_running() {
+  [[ $(cat "$state/journal/$LAYER/accepted" 2>/dev/null) == "$digest "* ]]
 }
 
 # is_newest: the envelope with this digest is the one that this layer has now.

@@ -28,6 +28,7 @@ umask 077
 
 readonly trust=/etc/monoclaw state=/var/lib/monoclaw run=/run/monoclaw scripts=/usr/local/vps-scripts
 readonly max_bytes=1048576 stdin_seconds=60
+spool='' speaking='' speakers=()
 # shellcheck source=templates/host/usr/local/vps-scripts/journal.sh
 source "$scripts/journal.sh"
 
@@ -50,6 +51,7 @@ main() {
     refuse 95 "can't write to $state: is the disk full or read-only? (df -h -i $state)"
   case $command in
     apply)
+      speak
       receive
       apply
       ;;
@@ -58,12 +60,22 @@ main() {
       check_history
       printf 'layer %s, generation %s: this host would accept it\n' "$LAYER" "$generation"
       ;;
-    repair) repair ;;
-    reapply) reapply "$2" ;;
-    regenerate-token) regenerate_token ;;
-    leave) leave ;;
-    confirm) confirm "$2" "$3" ;;
-    await) await_confirmation "$2" "$3" ;;
+    repair | regenerate-token | leave)
+      speak
+      "${command//-/_}"
+      ;;
+    reapply)
+      speak
+      reapply "$2"
+      ;;
+    confirm)
+      speak
+      confirm "$2" "$3"
+      ;;
+    await)
+      speak
+      await_confirmation "$2" "$3"
+      ;;
     revert) revert "$2" ;;
     tidy) tidy ;;
     recover) each_journal left-over boot ;;
@@ -78,16 +90,56 @@ main() {
   [[ ! -e $answer ]] || printf 'done\n' >"$answer"
 }
 
+# speak: from here on what this run says goes through files, from which two processes pass it on. Whoever asked may not read it, and
+# must not hold up the layer or its lock by that. What programs of other users have said is in it, so control characters are not.
+speak() {
+  make_spool
+  : >"$spool/out"
+  : >"$spool/err"
+  sleep infinity &
+  speaking=$!
+  pass_on "$spool/out" 2>/dev/null &
+  speakers=("$!")
+  pass_on "$spool/err" >&2 2>/dev/null &
+  speakers+=("$!")
+  exec >>"$spool/out" 2>>"$spool/err"
+}
+
+# pass_on FILE: prints what it gains, until the run has said all.
+pass_on() {
+  tail -n +1 -f -s 0.1 --pid="$speaking" "$1" | LC_ALL=C sed -u 's/[^\t -~]/?/g'
+}
+
+# hush: all is said. Who hasn't read it five seconds later never hears it; the lock is free before.
+hush() {
+  local late
+  [[ -n $speaking ]] || return 0
+  [[ ! -v lock ]] || exec {lock}>&-
+  kill "$speaking"
+  speaking=''
+  { sleep 5 && kill "${speakers[@]}"; } >/dev/null 2>&1 &
+  late=$!
+  wait "${speakers[@]}" || :    # they were ended, or their reader is gone
+  kill "$late" 2>/dev/null || : # it has just ended
+}
+
+# over: the end of every run that has a spool.
+over() {
+  hush
+  rm -rf -- "$spool"
+}
+
 # make_spool: a folder of this run, which goes with it: tidy knows it by the unit's invocation, a later run by its lock.
 make_spool() {
   local turn held left
+  [[ -z $spool ]] || return 0
   exec {turn}>"$run/lock.spools"
   flock "$turn"
   for left in "$run"/spool.*; do
     [[ ! -d $left ]] || flock -n "$left" rm -rf -- "$left" || : # a run is at it
   done
   spool=$(mktemp -d "$run/spool.${INVOCATION_ID-}.XXXXXXXX") || refuse 95 "can't write to $run: is it full? (df -h -i $run)"
-  trap 'rm -rf -- "$spool"' EXIT
+  trap over EXIT
   exec {held}<"$spool"
   flock "$held"
   exec {turn}>&- # not before: another run would take this one's for what is left
@@ -164,8 +216,19 @@ check_history() {
       "run: pulumi config set monoclaw:generation $((highest + 1)), then pulumi up"
 }
 
+# apply: what is in force already may be handed in by anybody, as often as he likes; so it waits for nobody, and what is new goes first.
 apply() {
-  lock_layer
+  local turn
+  exec {turn}>"$run/lock.$LAYER.turn"
+  if is_newest; then
+    flock -n "$turn" || refuse 90 "a new version of layer $LAYER waits for its turn on this host"
+    exec {turn}>&-
+    lock_layer
+  else
+    flock -s "$turn"
+    lock_layer "$(is_running && printf 0 || printf 60)"
+    exec {turn}>&-
+  fi
   check_history
   run_script "$spool/script"
   finish
@@ -175,6 +238,12 @@ apply() {
 confirm() {
   local asked=$2
   LAYER=$1 digest=$2
+  is_known
+  # Who asks for what is in force takes no lock.
+  if ! is_running && is_newest; then
+    printf '%s: in force\n' "$LAYER"
+    return
+  fi
   lock_layer 60
   if is_pending "$digest"; then
     keep
@@ -188,6 +257,12 @@ confirm() {
     refuse 93 "nobody had confirmed layer $LAYER in time, so it was put back. It has been applied again now:" \
       "run pulumi up once more, soon, to confirm it"
   fi
+}
+
+# is_known: this host has a layer of that name; of any other there is nothing to confirm, nor to lock.
+is_known() {
+  JOURNAL=$state/journal/$LAYER
+  [[ -e $state/applied/$LAYER || -d $JOURNAL || -e $state/unconfirmed/$LAYER ]] || refuse 93 "this host has no layer $LAYER"
 }
 
 # apply_again DIGEST: applies the change of that digest, which was put back because nobody confirmed it.
@@ -206,6 +281,7 @@ apply_again() {
 # await_confirmation LAYER DIGEST: for a change of the way in. It comes in by the old way, and fails if nobody gets in by the new.
 await_confirmation() {
   LAYER=$1 digest=$2
+  is_known
   lock_layer 60
   is_newest || is_pending "$digest" || apply_again "$2"
   until is_newest; do
@@ -223,10 +299,10 @@ await_confirmation() {
   printf '%s: in force\n' "$LAYER"
 }
 
-# revert LAYER: nobody came back over a new connection.
+# revert LAYER: nobody came back over a new connection. It waits for as long as a run may take: no other will put the change back.
 revert() {
   LAYER=$1
-  lock_layer 60
+  lock_layer 1800
   is_pending || return 0
   logger -t monoclaw -- "layer $LAYER was not confirmed in time: putting it back"
   put_back
@@ -283,8 +359,9 @@ leave() {
   discard "$JOURNAL"
 }
 
-# tidy: the unit of a run has ended. If it ended before its time, all or nothing still holds.
+# tidy: the unit of a run has ended. If it ended before its time, all or nothing still holds, whether or not anybody reads what is said.
 tidy() {
+  exec > >(exec logger -t monoclaw) 2>&1
   [[ -z ${INVOCATION_ID-} ]] || rm -rf -- "$run/spool.$INVOCATION_ID".*
   each_journal left-over
 }
