@@ -45,7 +45,7 @@ const onTailnet = [part("tailscale", "not installed|another hash|install it, joi
  */
 const byLayer: Readonly<Record<string, readonly Selected[]>> = {
   receiver: [...e2e("envelopes"), ...rows],
-  users: [...e2e("sudo"), part("host", "Restricted Sudo|User Isolation|File Permissions"), ...rows],
+  users: [...e2e("sudo"), attacks("keys"), part("host", "Restricted Sudo|User Isolation|File Permissions"), ...rows],
   packages: [part("failure", "apt"), part("interrupted", "apt")],
   ssh: [part("host", "^SSH|get no login"), part("interrupted", "ssh layer|AllowUsers"), attacks("places"), ...rows],
   firewall: [part("host", "[Ff]irewall|Loopback|metadata"), part("interrupted", "a firewall that closes"), ...rows],

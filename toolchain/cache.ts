@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { cacheFolder, root } from "./paths";
 
@@ -57,6 +57,22 @@ export async function fill(target: string, build: (folder: string) => Promise<vo
     await rm(partial, { recursive: true, force: true });
     if (!existsSync(target)) throw error;
   }
+}
+
+/**
+ * Runs a check, unless it has passed before on the same content. What changes while it runs isn't taken for what passed.
+ *
+ * @param record path of the file that says so, with a hash of all that the check looks at in its name
+ */
+export async function unlessPassed(record: () => Promise<string>, check: () => Promise<number>): Promise<number> {
+  const before = await record();
+  if (existsSync(before)) return 0;
+  const code = await check();
+  if (code === 0 && (await record()) === before) {
+    await mkdir(dirname(before), { recursive: true });
+    await writeFile(before, "");
+  }
+  return code;
 }
 
 async function removeLeftovers(): Promise<void> {

@@ -83,20 +83,25 @@ for file in /root/.ssh/authorized_keys /root/.ssh/authorized_keys2; do
   fi
 done
 
-# The home belongs to the user, who could plant links there: so its files are only ever touched as the user.
+# The home belongs to the user, who could plant links there: so its files are only ever touched as the user, and not for long.
 as_user() {
-  setpriv --reuid="$user" --regid="$user" --clear-groups --reset-env "$@"
+  timeout -k 1 20 setpriv --reuid="$user" --regid="$user" --clear-groups --reset-env "$@"
 }
-# shellcheck disable=SC2016 # the inner shell expands these
-as_user bash -c 'set -eu; umask 077; mkdir -p ~/.ssh; chmod 700 ~/.ssh; [ -O ~/.ssh ] && [ ! -L ~/.ssh ]'
 keys=$(
   cat {{{authorizedKeys}}}
 )
 # shellcheck disable=SC2016 # the inner shell expands these
-now=$(as_user bash -c 'cd ~/.ssh; [ ! -f authorized_keys ] || { stat -c %a authorized_keys; cat authorized_keys; }')
-if [[ $now != "600"$'\n'"$keys" ]]; then
+now=$(as_user bash -c 'cd && [ -d .ssh ] && [ ! -L .ssh ] && cd .ssh && [ -f authorized_keys ] || exit 0
+  stat -c %a . authorized_keys; cat authorized_keys' 2>/dev/null) || now='' # whatever keeps them from being read
+if [[ $now != $'700\n600\n'"$keys" ]]; then
+  # What stands in the way goes: a link or a file in the folder's place, a folder in the file's. The new file has a name that nobody guesses.
   # shellcheck disable=SC2016 # the inner shell expands these
-  as_user bash -c 'set -eu; umask 077; cd ~/.ssh; cat >authorized_keys.new; mv -fT authorized_keys.new authorized_keys' \
-    <<<"$keys"
+  as_user bash -c 'set -eu; umask 077; chmod u+rwx ~; cd
+    gone() { [ -L "$1" ] || chmod -R u+rwx -- "$1"; rm -rf -- "$1"; }
+    if [ -L .ssh ] || { [ -e .ssh ] && [ ! -d .ssh ]; }; then gone .ssh; fi
+    mkdir -p .ssh; chmod 700 .ssh; cd .ssh
+    new=$(mktemp .authorized_keys.XXXXXXXX); cat >"$new"
+    if [ -d authorized_keys ] && [ ! -L authorized_keys ]; then gone authorized_keys; fi
+    mv -fT "$new" authorized_keys' <<<"$keys" || fail "authorized_keys of $user can't be written: is a process of that user at it? (pgrep -u $user -a)"
   note "authorized_keys of $user"
 fi

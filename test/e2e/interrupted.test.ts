@@ -7,7 +7,7 @@ import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
 
-const hostTest = host("ssh");
+const hostTest = host("ssh", { gateway: false });
 
 const generationOf = async (stack: TestStack) => Number(await stack.root("cat /var/lib/monoclaw/generation"));
 

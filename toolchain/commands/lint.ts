@@ -1,11 +1,14 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { cached, fingerprint, unlessPassed } from "../cache";
 import { ensurePackages } from "../debian";
 import { root } from "../paths";
 import { capture } from "../process";
 import { program, projectFiles, runChecks } from "../tools";
 
+/** What comes from Debian; the rest is in package-lock.json. */
+const TOOLS = ["shellcheck", "shfmt"];
 const BIN = join(root, "node_modules/.bin");
 
 /** A shell script that a template renders to, for lint to check. */
@@ -17,7 +20,7 @@ interface Rendered {
 
 /** `lint`: formatting, rules, types and shell scripts; prints only what is wrong. */
 export async function lint(): Promise<number> {
-  await ensurePackages(["shellcheck", "shfmt"]);
+  await ensurePackages(TOOLS);
   const scripts = await shellFiles();
   return runChecks([
     program("prettier", join(BIN, "prettier"), ["--check", "--log-level", "warn", "."]),
@@ -27,6 +30,17 @@ export async function lint(): Promise<number> {
     program("shfmt", "shfmt", ["-i", "2", "-ci", "-d", ...scripts]),
     { name: "shell templates", run: checkTemplates },
   ]);
+}
+
+/** {@link lint}, unless all of it has passed on this machine with the very same files, tools and Node.js: for whoever runs the tests again. */
+export async function lintOnce(): Promise<number> {
+  await ensurePackages(TOOLS);
+  const record = async (): Promise<string> => {
+    const versions = await Promise.all(TOOLS.map(async (tool) => (await capture(tool, ["--version"])).stdout));
+    const files = (await projectFiles()).map((path) => join(root, path)).filter((path) => existsSync(path));
+    return cached("lint-passed", fingerprint(files, [process.version, ...versions]));
+  };
+  return unlessPassed(record, lint);
 }
 
 /** Shell scripts by name or first line. Those below templates/ are no shell until they are rendered. */

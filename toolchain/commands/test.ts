@@ -16,7 +16,7 @@ import type { Lanes } from "../testing/lanes";
 import { type Options, UsageError, isEverything, parseOptions } from "../testing/options";
 import { environmentOf, runTests } from "../testing/run";
 import { projectFiles } from "../tools";
-import { lint } from "./lint";
+import { lintOnce } from "./lint";
 
 /** How long `npm test` may take, in seconds: less than what continuous integration gives it, so that it says itself what hangs. */
 const LIMIT = 80 * 60;
@@ -56,7 +56,7 @@ async function run(options: Options): Promise<number> {
   if (onHosts) requireLabHost();
   await ensurePackages([...testPackages, ...(onHosts ? [...labPackages, ...browserPackages] : [])]);
   // Beside the tests: hosts keep people waiting more than processors busy.
-  const linting = isEverything(options) ? lint().catch(told) : Promise.resolve(0);
+  const linting = isEverything(options) ? lintOnce().catch(told) : Promise.resolve(0);
   const env = onHosts ? await setUp() : process.env;
   const made = await lanesFor(selected, options);
   if (onHosts) process.stderr.write(`set-up: ready after ${elapsed(started)}\n`);

@@ -93,6 +93,8 @@ export class SshServer {
     this.connections++;
     this.open++;
     let user = "";
+    // As sshd does; else each small packet of the handshake waits 40 ms for the one before it to be acknowledged.
+    (connection as Connection & { setNoDelay: (on: boolean) => void }).setNoDelay(true);
     const key = utils.parseKey(this.user.public);
     if (key instanceof Error) throw key;
     connection

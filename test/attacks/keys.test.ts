@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { Keys } from "../e2e/keys";
+import { attacks } from "./attempts";
+
+// Who has had a shell of the primary user's would like to keep the stack from taking his key away.
+const { attack } = attacks("keys", { gateway: false });
+
+let made: Promise<Keys> | undefined;
+
+/** Plants, as a script of the primary user's in his home. */
+const plants: Readonly<Record<string, string>> = {
+  "a folder in the file's place":
+    "rm .ssh/authorized_keys; mkdir -p .ssh/authorized_keys/full; chmod 000 .ssh/authorized_keys",
+  "a folder with the name of the new file": "mkdir .ssh/authorized_keys.new; echo thief >>.ssh/authorized_keys",
+  "a pipe in the file's place": "rm .ssh/authorized_keys; mkfifo .ssh/authorized_keys",
+  "a pipe with the name of the new file": "mkfifo .ssh/authorized_keys.new; echo thief >>.ssh/authorized_keys",
+  "a link in the file's place": "mv .ssh/authorized_keys keys; echo thief >>keys; ln -s ../keys .ssh/authorized_keys",
+  "a link to a file of root's": "ln -sf /etc/shadow .ssh/authorized_keys",
+  "a link in the folder's place": "mv .ssh other; echo thief >>other/authorized_keys; ln -s other .ssh",
+  "a link to a folder of root's": "rm -rf .ssh; ln -s /etc/monoclaw .ssh",
+  "a file in the folder's place": "rm -rf .ssh; echo thief >.ssh",
+  "a folder that others may write": "echo thief >>.ssh/authorized_keys; chmod 777 .ssh",
+  "rights that keep himself out": "echo thief >>.ssh/authorized_keys; chmod 000 .ssh/authorized_keys .ssh",
+  "no folder": "rm -rf .ssh",
+};
+
+attack("keeps his key by what he plants in the home", "primary user", Object.keys(plants), async (stack, way) => {
+  const { envelopes } = await (made ??= Keys.of(stack));
+  const state = "cd /home/ops && stat -c '%a %U %F' .ssh .ssh/authorized_keys && sha256sum .ssh/authorized_keys";
+  const untouched = "stat -c '%a %U %s %y' /etc/shadow /etc/monoclaw; ls -A /etc/monoclaw";
+  const [before, root] = [await stack.root(state), await stack.root(untouched)];
+  await stack.root("cp -a /home/ops/.ssh /root/attack-ssh");
+  try {
+    await stack.root(
+      "setpriv --reuid=ops --regid=ops --clear-groups bash -eu -",
+      `cd /home/ops\n${plants[way] ?? ""}\n`,
+    );
+    // Past SSH: there may be no key left to come in by.
+    const applied = await stack.tryRoot("timeout 60 monoclaw-config apply", envelopes.get("users"));
+    assert.equal(applied.exitCode, 0, applied.stdout + applied.stderr);
+    assert.equal(await stack.root(state), before);
+    assert.equal(await stack.root(untouched), root);
+    assert.equal((await stack.ssh("true")).exitCode, 0);
+  } finally {
+    await stack.root("rm -rf /home/ops/{.ssh,keys,other}; mv /root/attack-ssh /home/ops/.ssh");
+  }
+});
