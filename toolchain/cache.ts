@@ -60,17 +60,23 @@ export async function fill(target: string, build: (folder: string) => Promise<vo
 }
 
 /**
- * Runs a check, unless it has passed before on the same content. What changes while it runs isn't taken for what passed.
+ * Runs a check, unless the last content that passed it is the one that is there now. What changes while it runs isn't taken for what passed.
  *
- * @param record path of the file that says so, with a hash of all that the check looks at in its name
+ * @param file keeps the hash of that content
+ * @param hash of all that the check looks at
+ * @returns the check's exit code; undefined if it wasn't run, since it has passed
  */
-export async function unlessPassed(record: () => Promise<string>, check: () => Promise<number>): Promise<number> {
-  const before = await record();
-  if (existsSync(before)) return 0;
+export async function unlessPassed(
+  file: string,
+  hash: () => Promise<string>,
+  check: () => Promise<number>,
+): Promise<number | undefined> {
+  const before = await hash();
+  if (existsSync(file) && readFileSync(file, "utf8") === before) return undefined;
   const code = await check();
-  if (code === 0 && (await record()) === before) {
-    await mkdir(dirname(before), { recursive: true });
-    await writeFile(before, "");
+  if (code === 0 && (await hash()) === before) {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, before);
   }
   return code;
 }

@@ -4,16 +4,15 @@ import type { Start } from "../e2e/kinds";
 import type { TestStack } from "../e2e/stack";
 
 /** Who attacks, and what he has. */
-export type Attacker =
+export type Who =
   | "neighbour" // a host on the same network, without a key
   | "primary user" // a shell of the primary user's
-  | "gateway" // a process of the gateway's user
-  | "deploy key"; // the stack's key for handing in envelopes
+  | "gateway"; // a process of the gateway's user
 
 /** An attack, tried in as many ways as there are; it throws if one works. */
 export type Attack = (
   name: string,
-  who: Attacker,
+  who: Who,
   ways: readonly string[],
   body: (stack: TestStack, way: string) => Promise<void>,
 ) => void;
@@ -22,13 +21,13 @@ export type Attack = (
  * Attacks on this file's host of kind ssh. Each way is told of by itself if it works, and all are tried; at the file's end a line says how
  * many were tried and how many the host held against.
  */
-export function attacks(file: string, start: Start = {}): { readonly attack: Attack } {
+export function attacksOf(file: string, start: Start = {}): Attack {
   const hostTest = host("ssh", start);
   let [tried, held] = [0, 0];
   after(() => {
     console.log(`attacks, ${file}: ${String(tried)} tried, ${String(held)} held`);
   });
-  const attack: Attack = (name, who, ways, body) => {
+  return (name, who, ways, body) => {
     hostTest(`attack by the ${who}: ${name}`, async (stack) => {
       const worked: string[] = [];
       for (const way of ways) {
@@ -43,5 +42,4 @@ export function attacks(file: string, start: Start = {}): { readonly attack: Att
       if (worked.length > 0) throw new Error(`worked:\n${worked.join("\n")}`);
     });
   };
-  return { attack };
 }

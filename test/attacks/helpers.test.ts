@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import type { TestStack } from "../e2e/stack";
-import { attacks } from "./attempts";
+import { attacksOf } from "./attempts";
 
 // What root runs of OpenClaw's code, as the gateway's user: the gateway may have planted something for it.
-const { attack } = attacks("helpers");
+const attack = attacksOf("helpers");
 
 /** The helpers that ran while a command did: what each was told, and the box that it ran in. */
 const watcher = `
-import glob, json, os, pwd, subprocess, sys
+import json, os, pwd, subprocess, sys
 user = pwd.getpwnam("openclaw").pw_uid
 gateway = subprocess.run(["systemctl", "show", "openclaw", "-p", "MainPID", "--value"], stdout=subprocess.PIPE, text=True).stdout.strip()
 def box(pid):
@@ -36,7 +36,8 @@ while run.poll() is None:
             variables = open(f"/proc/{pid}/environ").read().split("\\0")
             cache = [each for each in variables if each.startswith("NODE_COMPILE_CACHE=")]
             words = open(f"/proc/{pid}/cmdline").read().split("\\0")
-            seen[pid] = {"program": os.path.basename(" ".join(words[1:2])), "cache": cache, "box": {key: value for key, value in box(pid).items() if value != own[key]}}
+            wider = {key: value for key, value in box(pid).items() if value != own[key]}
+            seen[pid] = {"program": os.path.basename(" ".join(words[1:2])), "cache": cache, "box": wider}
         except (OSError, StopIteration, KeyError):
             pass
 print(json.dumps(list(seen.values())))

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Keys } from "../e2e/keys";
-import { attacks } from "./attempts";
+import { attacksOf } from "./attempts";
 
 // Who has had a shell of the primary user's would like to keep the stack from taking his key away.
-const { attack } = attacks("keys", { gateway: false });
+const attack = attacksOf("keys", { gateway: false });
 
 let made: Promise<Keys> | undefined;
 

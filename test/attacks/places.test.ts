@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { after } from "node:test";
 import { ls } from "../../lab/client";
 import { Attacker, until } from "../e2e/attacker";
+import { prefixOf } from "../e2e/bans";
 import { instance, type TestStack } from "../e2e/stack";
-import { attacks } from "./attempts";
+import { attacksOf } from "./attempts";
 
 // sshd has places for so many who have not logged in yet. Who takes them all keeps the operator out.
-const { attack } = attacks("places", { gateway: false });
+const attack = attacksOf("places", { gateway: false });
 
 /** Takes places and keeps them: connects so often to each address, in turns from each source, and opens again what is closed. */
 const holder = `
@@ -72,8 +73,8 @@ attack(
     const other = await neighbour();
     const run = (script: string, input?: string) => other.run(script, input);
     const host = (await ls(instance)).find(({ name }) => name === stack.labName());
-    const prefix = (await other.run("ip -6 -o address show eth0 scope global")).stdout.match(/inet6 (\S+)::1/)?.[1];
-    assert.ok(host?.ipv4 !== undefined && host.ipv6 !== undefined && prefix !== undefined);
+    const prefix = await prefixOf(other);
+    assert.ok(host?.ipv4 !== undefined && host.ipv6 !== undefined);
     const sources = way.includes("many")
       ? Array.from({ length: 50 }, (_, index) => `${prefix}::d${String(index)}`)
       : [];

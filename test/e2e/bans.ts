@@ -48,6 +48,14 @@ export async function addressOf(attacker: Attacker): Promise<string> {
   return address;
 }
 
+/** Beginning of the IPv6 addresses that are the attacker's to choose from: `PREFIX::a`. */
+export async function prefixOf(attacker: Attacker): Promise<string> {
+  const { stdout } = await attacker.run("ip -6 -o address show eth0 scope global");
+  const prefix = /inet6 (\S+)::1/.exec(stdout)?.[1];
+  assert.ok(prefix, stdout);
+  return prefix;
+}
+
 /** Five failed logins shut a stranger out of SSH, the operator still gets in, and an unban lets the stranger knock again. */
 export async function shutsOut(stack: TestStack, attacker: Attacker): Promise<void> {
   const from = await addressOf(attacker);

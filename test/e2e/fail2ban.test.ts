@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { after } from "node:test";
 import { ls } from "../../lab/client";
 import { Attacker, until } from "./attacker";
-import { addressOf, banned, coolDown, failFiveTimes, inForce, loginCommand } from "./bans";
+import { addressOf, banned, coolDown, failFiveTimes, inForce, loginCommand, prefixOf } from "./bans";
 import { host } from "./hostTest";
 import { instance, operatorKey } from "./stack";
 
@@ -21,8 +21,8 @@ hostTest(
     const other = await attacker();
     const host = (await ls(instance)).find(({ name }) => name === stack.labName());
     const own4 = await addressOf(other);
-    const prefix = (await other.run("ip -6 -o address show eth0 scope global")).stdout.match(/inet6 (\S+)::1/)?.[1];
-    assert.ok(host?.ipv4 !== undefined && host.ipv6 !== undefined && prefix !== undefined);
+    const prefix = await prefixOf(other);
+    assert.ok(host?.ipv4 !== undefined && host.ipv6 !== undefined);
     const [unknown, root, ignored] = [`${prefix}::a`, `${prefix}::b`, `${prefix}::c`];
     await other.run("umask 077; cat >/root/key", readFileSync(operatorKey, "utf8"));
     await other.run("rm -f /root/wrong; ssh-keygen -q -t ed25519 -N '' -f /root/wrong");

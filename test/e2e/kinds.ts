@@ -159,7 +159,18 @@ async function restore(kind: Kind, { gateway = true }: Start): Promise<TestStack
   await loadLab(instance, join(home, "lab"), gateway ? [] : ["systemd.mask=openclaw.service"]);
   const stack = TestStack.open(readFileSync(join(home, "stack"), "utf8"));
   await started(stack, gateway);
+  for (const { name } of await ls(instance)) {
+    await rootOf(stack, name, `rm ${withoutCloudInit}`);
+  }
   return stack;
+}
+
+/** Runs a script as root on the host with this name in the lab; fails if it fails. */
+async function rootOf(stack: TestStack, name: string, script: string): Promise<void> {
+  const { exitCode, stderr } = await stack.tryRootOf(name, script);
+  if (exitCode !== 0) {
+    throw new Error(`on ${name}: ${script}: ${stderr}`);
+  }
 }
 
 /**
@@ -172,7 +183,7 @@ const withoutCloudInit = "/etc/cloud/cloud-init.disabled";
 async function keep(stack: TestStack, home: string): Promise<void> {
   await started(stack, true);
   for (const { id, name } of await ls(instance)) {
-    await stack.tryRootOf(name, `touch ${withoutCloudInit}`);
+    await rootOf(stack, name, `touch ${withoutCloudInit}`);
     await cloud("POST", `servers/${String(id)}/actions/shutdown`);
   }
   await until("the hosts are off", 60, async () => (await ls(instance)).every(({ status }) => status === "off"));
@@ -188,7 +199,7 @@ async function keep(stack: TestStack, home: string): Promise<void> {
 /** Waits until every host of the lab takes logins, and its gateway answers. */
 async function started(stack: TestStack, gateway: boolean): Promise<void> {
   const ready = gateway ? "curl -fsS -o /dev/null --max-time 5 http://127.0.0.1:18789/startupz" : "true";
-  const up = `rm -f ${withoutCloudInit}; [[ -n $(ss -Hltn 'sport = :22022') && $(systemctl is-active multi-user.target) == active ]] && ${ready}`;
+  const up = `[[ -n $(ss -Hltn 'sport = :22022') && $(systemctl is-active multi-user.target) == active ]] && ${ready}`;
   for (const { name } of await ls(instance)) {
     await until(`${name} is up`, 60, async () => (await stack.tryRootOf(name, up)).exitCode === 0);
   }

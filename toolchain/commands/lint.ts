@@ -1,9 +1,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { cached, fingerprint, unlessPassed } from "../cache";
+import { fingerprint, unlessPassed } from "../cache";
 import { ensurePackages } from "../debian";
-import { root } from "../paths";
+import { cacheFolder, root } from "../paths";
 import { capture } from "../process";
 import { program, projectFiles, runChecks } from "../tools";
 
@@ -35,12 +35,14 @@ export async function lint(): Promise<number> {
 /** {@link lint}, unless all of it has passed on this machine with the very same files, tools and Node.js: for whoever runs the tests again. */
 export async function lintOnce(): Promise<number> {
   await ensurePackages(TOOLS);
-  const record = async (): Promise<string> => {
+  const hash = async (): Promise<string> => {
     const versions = await Promise.all(TOOLS.map(async (tool) => (await capture(tool, ["--version"])).stdout));
     const files = (await projectFiles()).map((path) => join(root, path)).filter((path) => existsSync(path));
-    return cached("lint-passed", fingerprint(files, [process.version, ...versions]));
+    return fingerprint(files, [process.version, ...versions]);
   };
-  return unlessPassed(record, lint);
+  const code = await unlessPassed(join(cacheFolder, "lint-passed"), hash, lint);
+  if (code === undefined) process.stderr.write("lint: passed the last time, and nothing has changed since\n");
+  return code ?? 0;
 }
 
 /** Shell scripts by name or first line. Those below templates/ are no shell until they are rendered. */

@@ -91,9 +91,10 @@ metadata_closed() {
     grep -qF 'hook output priority filter; policy accept; ip daddr 169.254.169.254 meta skuid != 0 reject'
 }
 
-# loopback_closed PORT...: only root reaches this host's sshd from the host itself.
+# loopback_closed PORT...: only root reaches this host's sshd, on these ports, from the host itself. Without a port nothing is known of it.
 loopback_closed() {
   local rules port
+  (($# > 0)) || return 1
   rules=$(nft -n list chain inet monoclaw_metadata output | tr -s '\n\t ' ' ')
   for port in "$@"; do
     [[ $rules =~ oifname\ \"lo\"\ tcp\ dport\ ([^a-z]*)\ meta\ skuid\ !=\ 0\ reject && " ${BASH_REMATCH[1]//[\{\},]/ } " == *" $port "* ]] ||

@@ -28,7 +28,13 @@ forget_code() {
 boxed() {
   local kept inside=/run/openclaw-code
   local -a sandbox code=()
-  mapfile -t sandbox < <(cat /etc/monoclaw/sandbox 2>/dev/null || printf '%s\n' NoNewPrivileges=yes CapabilityBoundingSet=)
+  if [[ -e /etc/monoclaw/sandbox ]]; then
+    mapfile -t sandbox </etc/monoclaw/sandbox
+  else # a host that an older version of the gateway layer made, until the next run of that
+    sandbox=(NoNewPrivileges=yes CapabilityBoundingSet=)
+    [[ -s /etc/monoclaw/missing-sandbox ]] ||
+      sandbox+=(ProtectSystem=strict ReadWritePaths=/var/lib/openclaw ProtectHome=yes PrivateTmp=yes PrivateDevices=yes)
+  fi
   [[ " $* " != *' RestrictAddressFamilies='* ]] || mapfile -t sandbox < <(printf '%s\n' "${sandbox[@]}" | grep -v '^RestrictAddressFamilies=')
   if [[ " ${sandbox[*]} " == *' ProtectSystem=strict '* ]]; then
     kept=$compiled/$(readlink "$openclaw")

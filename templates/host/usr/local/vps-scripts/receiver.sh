@@ -50,9 +50,12 @@ main() {
   install -d -m 700 "$run" "$state" "$state/journal" "$state/applied" "$state/unconfirmed" "$state/envelopes" ||
     refuse 95 "can't write to $state: is the disk full or read-only? (df -h -i $state)"
   case $command in
+    repair | reapply | regenerate-token | leave | confirm | await) speak ;;
+  esac
+  case $command in
     apply)
-      speak
       receive
+      speak # not before: what it refuses it says itself, even if there is no room for a file, and it holds no lock
       apply
       ;;
     verify)
@@ -60,22 +63,12 @@ main() {
       check_history
       printf 'layer %s, generation %s: this host would accept it\n' "$LAYER" "$generation"
       ;;
-    repair | regenerate-token | leave)
-      speak
-      "${command//-/_}"
-      ;;
-    reapply)
-      speak
-      reapply "$2"
-      ;;
-    confirm)
-      speak
-      confirm "$2" "$3"
-      ;;
-    await)
-      speak
-      await_confirmation "$2" "$3"
-      ;;
+    repair) repair ;;
+    reapply) reapply "$2" ;;
+    regenerate-token) regenerate_token ;;
+    leave) leave ;;
+    confirm) confirm "$2" "$3" ;;
+    await) await_confirmation "$2" "$3" ;;
     revert) revert "$2" ;;
     tidy) tidy ;;
     recover) each_journal left-over boot ;;
