@@ -86,12 +86,13 @@ time.sleep(300)'
 
 /** The receiver's own folder on a disk that takes nothing more. */
 const state = "/var/lib/monoclaw";
-const onDisk = (options: string, then: string) =>
-  `mkdir /run/e2e-state && mount -t tmpfs -o ${options} none /run/e2e-state && cp -a ${state}/. /run/e2e-state/
-   ${then}; mount --bind /run/e2e-state ${state}`;
+const onDisk = (options: string, then: string, folder = state) =>
+  `install -d -m 700 ${folder}; mkdir /run/e2e-state && mount -t tmpfs -o ${options} none /run/e2e-state && cp -a ${folder}/. /run/e2e-state/
+   ${then}; mount --bind /run/e2e-state ${folder}`;
+const isFull = /can't write to \/var\/lib\/monoclaw: is the disk full or read-only\? \(df -h -i/;
 
-/** Applies a properly signed script that must be refused before it changes anything. */
-function hasNoRoom(name: string, prepare: string): void {
+/** Applies a properly signed script that must be refused, with its reason, before it changes anything. */
+function hasNoRoom(name: string, prepare: string, folder = state, reason = isFull): void {
   hostTest(name, async (stack) => {
     const keys = await Keys.of(stack);
     const { text } = keys.envelope("e2e-room", "put 600 root:root /etc/e2e-room <<<new; commit");
@@ -99,10 +100,10 @@ function hasNoRoom(name: string, prepare: string): void {
     try {
       const result = await keys.deploy("apply", text);
       assert.equal(result.exitCode, 95, result.all);
-      assert.match(result.stderr, /can't write to \/var\/lib\/monoclaw: is the disk full or read-only\? \(df -h -i/);
+      assert.match(result.stderr, reason);
       assert.equal((await stack.tryRoot("test -e /etc/e2e-room")).exitCode, 1);
     } finally {
-      await stack.root(`umount ${state} && umount /run/e2e-state && rmdir /run/e2e-state`);
+      await stack.root(`umount ${folder} && umount /run/e2e-state && rmdir /run/e2e-state`);
     }
     assert.equal((await keys.deploy("apply", text)).exitCode, 0);
     await stack.root("rm /etc/e2e-room");
@@ -120,6 +121,12 @@ hasNoRoom(
 hasNoRoom(
   "the receiver's disk is read-only: refused before a change, 95",
   onDisk("size=4m", "mount -o remount,ro /run/e2e-state"),
+);
+hasNoRoom(
+  "no room where the receiver takes an envelope in: refused before a change, 95",
+  onDisk("size=64k", "cat /dev/zero >/run/e2e-state/fill 2>/dev/null", "/run/monoclaw"),
+  "/run/monoclaw",
+  /can't write to \/run\/monoclaw: is it full\? \(df -h -i/,
 );
 
 hostTest("a failed layer fails `up` with its reason", async (stack) => {
