@@ -62,6 +62,7 @@ const askForTheWay = `set -euo pipefail
   trap 'ip netns delete e2e-router' EXIT
   ip netns add e2e-router
   ip link add e2e0 type veth peer name e2e1 netns e2e-router
+  trap 'ip link delete e2e0; ip netns delete e2e-router' EXIT # a namespace's own end is finished later, by the kernel
   ip addr add 198.18.0.1/24 dev e2e0
   ip link set e2e0 up
   ip netns exec e2e-router sh -c 'ip link set lo up; ip addr add 198.18.0.2/24 dev e2e1; ip link set e2e1 up
