@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { readBefore } from "./components/before";
 import { Host } from "./components/host";
 import { Tailnet } from "./components/tailnet";
 import type { Settings } from "./lib/config";
@@ -10,12 +11,13 @@ import { npmRegistry } from "./lib/registry";
 export = async (): Promise<Record<string, unknown>> => {
   const settings = readSettings();
   const tailnet = await ownTailnet(settings);
+  const before = await readBefore();
   const built = [...settings.hosts].map(([name, host]) => {
     const registry = host.openclaw.registry ?? npmRegistry();
     return {
       name,
       settings: host,
-      host: new Host(name, { settings: host, generation: settings.generation, registry, tailnet }),
+      host: new Host(name, { settings: host, leastSerial: settings.serial, before, registry, tailnet }),
     };
   });
   const byName = <T>(of: (host: Host) => T) => Object.fromEntries(built.map(({ name, host }) => [name, of(host)]));

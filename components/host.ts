@@ -1,9 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSettings } from "../lib/config";
 import { portsBy, type SshWay, sshWays, wayWord } from "../lib/sshWays";
+import type { Before } from "./before";
 import { ExistingHost } from "./existingHost";
 import { GatewayToken } from "./gatewayToken";
-import { Confirmation, type Endpoint, FirstContact, Layer, Leave, type Target } from "./layer";
+import { Confirmation, type Endpoint, FirstContact, Layer, Leave, Takeover, type Target } from "./layer";
 import { fail2banScript } from "./layers/fail2ban";
 import { auditScript } from "./layers/audit";
 import { firewallScript } from "./layers/firewall";
@@ -15,7 +16,7 @@ import { openclawScript } from "./layers/openclaw";
 import { packagesScript } from "./layers/packages";
 import { receiverScript } from "./layers/receiver";
 import { sshScript } from "./layers/ssh";
-import { dashboardScript, dashboardUrl, tailnetScript, tailscaleScript } from "./layers/tailscale";
+import { dashboardScript, dashboardUrl, leaveScript, tailnetScript, tailscaleScript } from "./layers/tailscale";
 import { updatesScript } from "./layers/updates";
 import { usersScript } from "./layers/users";
 import type { Machine } from "./machine";
@@ -26,8 +27,10 @@ import { Vps } from "./vps";
 /** What a hardened host is made of. */
 export interface HostArgs {
   readonly settings: HostSettings;
-  /** `monoclaw:generation`. */
-  readonly generation: number;
+  /** `monoclaw:serial`. */
+  readonly leastSerial: number;
+  /** What the stack sent before. */
+  readonly before: Before;
   /** Base URL of the npm registry, with a slash at its end. */
   readonly registry: pulumi.Input<string>;
   /** The tailnet whose policy the stack owns; `undefined` if somebody else does, or this host is on none. */
@@ -89,7 +92,8 @@ export class Host extends pulumi.ComponentResource {
       machineId: machine.machineId,
       hostId: trust.hostId,
       signingSeed: trust.signingSeed,
-      generation: args.generation,
+      leastSerial: args.leastSerial,
+      before: args.before,
     };
     const onServer = {
       parent: this,
@@ -124,7 +128,10 @@ export class Host extends pulumi.ComponentResource {
         { ...onServer, dependsOn: [...dependsOn, ...(args.tailnet === undefined ? [] : [args.tailnet.policy])] },
       );
 
-    const receiver = layer("receiver", receiverScript(), []);
+    const takeover = FirstContact.isOld(`${name}-contact`, args.before)
+      ? [new Takeover(`${name}-receiver`, { target: known, script: receiverScript() }, onServer)]
+      : [];
+    const receiver = layer("receiver", receiverScript(), takeover);
     const users = layer(
       "users",
       trust.deployPublicKey.apply((deployPublicKey) => usersScript({ primaryUser, authorizedKeys, deployPublicKey })),
@@ -163,7 +170,7 @@ export class Host extends pulumi.ComponentResource {
     const gatewayToken = layer(
       "gateway-token",
       token.token.apply((secret) => gatewayTokenScript({ token: secret })),
-      [users, openclaw],
+      [users, openclaw, packages], // which bring what decrypts it
       true,
     );
     const archive = tailnet.enabled ? tailnet.archive : undefined;
@@ -171,14 +178,15 @@ export class Host extends pulumi.ComponentResource {
     /** Joins the tailnet and serves the dashboard there: gives back the address that browsers see. */
     const serve = ({ authKey, host }: Membership): pulumi.Output<string> => {
       const script = pulumi.all([authKey, host]).apply(([key, place]) => tailnetScript({ ...place, authKey: key }));
-      const joined = layer("tailnet", script, [tailscale], true);
-      const origin = layer("dashboard", host.apply(dashboardScript), [joined]).answer.apply(dashboardUrl);
+      const joined = layer("tailnet", script, [tailscale, packages], true);
+      const dashboard = layer("dashboard", host.apply(dashboardScript), [joined]);
+      const origin = pulumi.all([dashboard.answer, host]).apply(([answer, place]) => dashboardUrl(answer, place));
       const [tag = ""] = tailnet.tags;
       const device = removal(`${name}-tailnet-device`, { origin, tag, machineId: machine.machineId }, parent);
       // What comes last goes first: a host whose device is gone can't log out.
       new Leave(
         `${name}-tailnet`,
-        { target: known, overTailnet: ways.now.reach === "tailnet" },
+        { target: known, joined, script: leaveScript({ soon: ways.now.reach === "tailnet" }) },
         { parent: this, dependsOn: [device] },
       );
       return origin;

@@ -1,7 +1,10 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { ExistingSettings } from "../lib/config";
-import { digest, message, sign } from "../lib/envelope";
+import { encrypt } from "../lib/age";
+import { readAnswer } from "../lib/answer";
+import { type Act, chooseSerial, digest, machineOf, message, sign, signedPart, takeover } from "../lib/envelope";
+import type { Before, EarlierLayer } from "./before";
 
 /** Where sshd is reached. */
 export interface Endpoint {
@@ -31,8 +34,10 @@ export interface Target {
   readonly hostId: pulumi.Input<string>;
   /** Seed of the signing key. */
   readonly signingSeed: pulumi.Input<string>;
-  /** `monoclaw:generation`. */
-  readonly generation: number;
+  /** `monoclaw:serial`: the lowest serial of every envelope. */
+  readonly leastSerial: number;
+  /** What the last run left. */
+  readonly before: Before;
 }
 
 /** What a layer is made of. */
@@ -42,7 +47,7 @@ export interface LayerArgs {
   readonly layer: string;
   /** The script that the host's root runs, shown in clear in a preview unless it is secret. */
   readonly script: pulumi.Input<string>;
-  /** True if the script holds a secret: then neither script nor output is shown. @default false */
+  /** True if the script holds a secret: then it is encrypted to the host, and its answer tells nothing of it. @default false */
   readonly secret?: boolean;
 }
 
@@ -51,12 +56,100 @@ export interface LayerArgs {
  * operator for an attacker.
  */
 const dialErrorLimit = 3;
+/** How the first contact is asked for; the release before asked without the signature, and knew no other word. */
+const signedContact = "first-contact signed";
+const unsignedContact = "first-contact";
 /** Seconds for one attempt to connect. */
 const perDialTimeout = 10;
 /** Attempts to get in by a new way, while the host may be applying the change again: 11 s if it refuses, 2 min if it is silent. */
 const newWayDialErrorLimit = 10;
 /** Attempts while a new server boots; they come 5 s apart. */
 const bootDialErrorLimit = 60;
+
+/** An envelope to be sent. */
+interface Sending {
+  readonly target: Target;
+  /** The way in. */
+  readonly way: Endpoint;
+  /** Attempts to connect. */
+  readonly limit: number;
+  readonly layer: string;
+  readonly act: pulumi.Input<Act>;
+  readonly script: pulumi.Input<string>;
+  readonly secret: boolean;
+  /** What this layer was to get last: if that isn't what the state has as sent, the host may have it all the same. */
+  readonly intended?: EarlierLayer | undefined;
+}
+
+/** An envelope that a host took. */
+interface Sent {
+  /** SHA-256 of the envelope's signed part, 64 hex digits. */
+  readonly digest: pulumi.Output<string>;
+  readonly serial: pulumi.Output<number>;
+  /** What the host said, verified. */
+  readonly answer: pulumi.Output<string>;
+}
+
+/**
+ * Signs an envelope, sends it and verifies the answer. If nothing changed and the answer in the state is the host's own, it is
+ * the envelope of before, so nothing is sent; a forged or cut answer that got into the state is asked for again.
+ *
+ * @throws pulumi.ResourceError if the answer isn't the host's
+ */
+function send(name: string, { target, way, limit, ...what }: Sending, parent: pulumi.Resource): Sent {
+  const before = target.before.commands.get(name);
+  const earlier =
+    before === undefined ? undefined : { envelope: before.stdin, answer: before.stdout, intended: what.intended };
+  const { hostId, hostKey, signingSeed } = target;
+  // What is encrypted is no secret, nor is a signature, though they are made from some: one here would hide the script in previews.
+  const body = what.secret
+    ? pulumi.unsecret(pulumi.all([hostKey, signingSeed, what.script]).apply((parts) => encrypt(...parts)))
+    : what.script;
+  const signed = pulumi.all([hostId, hostKey, what.act, body]).apply(([host, key, act, script]) => {
+    const content = what.secret ? "age" : "plain";
+    const make = (serial: number) =>
+      message({ ...act, hostId: host, machine: machineOf(key), layer: what.layer, serial, content }, script);
+    const isAnswered = (answer: string, request: string) => readAnswer(answer, key, request) !== undefined;
+    const serial = chooseSerial(make, earlier, isAnswered, target.leastSerial);
+    const text = make(serial);
+    return { serial, text, digest: digest(text) };
+  });
+  const signature = pulumi.unsecret(pulumi.all([signingSeed, signed.text]).apply(([seed, text]) => sign(seed, text)));
+  const sent = new command.remote.Command(
+    name,
+    {
+      connection: connection(target, way, limit),
+      create: "apply",
+      stdin: pulumi.all([signed.text, signature]).apply(([text, proof]) => text + proof),
+      triggers: [target.machineId],
+      addPreviousOutputInEnv: false,
+      // The answer is for the program. What the host says on the way is for who waits.
+      logging: command.remote.Logging.Stderr,
+    },
+    { parent },
+  );
+  // By what was sent, not by what is to be sent: a run with --target leaves the rest as it was.
+  const answer = pulumi.all([sent.stdin, sent.stdout, hostKey]).apply(([envelope = "", stdout, key]) => {
+    const text = readAnswer(stdout, key, digest(signedPart(envelope)));
+    if (text === undefined) {
+      throw refusal(
+        "the answer isn't signed by the host: it was cut, or something on that host or on the way answered in its place. Nothing of it " +
+          "was used, and the next pulumi up sends this again. If it stays: docs/troubleshooting.md",
+        sent,
+      );
+    }
+    return text;
+  });
+  return { digest: signed.digest, serial: signed.serial, answer };
+}
+
+/** An error of this resource. */
+function refusal(text: string, resource: pulumi.Resource): pulumi.ResourceError {
+  const error = new pulumi.ResourceError(text, resource, true);
+  // Nobody sees it, and Node.js 20 takes a minute to colour a frame such as node_modules/@pulumi/invoke.ts.
+  delete error.stack;
+  return error;
+}
 
 /**
  * One concern of a host: a script that is signed here and that the host runs as root, all or nothing.
@@ -67,35 +160,24 @@ export class Layer extends pulumi.ComponentResource {
   readonly layer: string;
   /** SHA-256 of the envelope's signed part, 64 hex digits. */
   readonly digest: pulumi.Output<string>;
-  /** What the host said; secret if the layer is. */
+  /** The envelope's serial: the host takes no lower one for this layer from now on. */
+  readonly serial: pulumi.Output<number>;
+  /** What the host said, verified. */
   readonly answer: pulumi.Output<string>;
 
   constructor(name: string, args: LayerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("monoclaw:index:Layer", name, {}, opts);
-    const { target, layer } = args;
+    const { target, layer, script, secret = false } = args;
     this.layer = layer;
-    const text = pulumi
-      .all([target.hostId, args.script])
-      .apply(([hostId, script]) => message({ hostId, layer, generation: target.generation }, script));
-    // A signature is no secret, though it is made from one: a secret here would hide the whole script in previews.
-    const signature = pulumi.unsecret(
-      pulumi.all([target.signingSeed, text]).apply(([seed, signed]) => sign(seed, signed)),
-    );
-    this.digest = text.apply(digest);
-    const apply = new command.remote.Command(
-      `${name}-apply`,
-      {
-        connection: connection(target, target.now, dialErrorLimit),
-        create: "apply",
-        stdin: pulumi.all([text, signature]).apply(([signed, proof]) => signed + proof),
-        triggers: [target.machineId],
-        addPreviousOutputInEnv: false,
-        logging: args.secret === true ? command.remote.Logging.None : command.remote.Logging.StdoutAndStderr,
-      },
-      { parent: this, additionalSecretOutputs: args.secret === true ? ["stdin", "stdout", "stderr"] : [] },
-    );
-    this.answer = apply.stdout;
-    this.registerOutputs({ digest: this.digest });
+    const act: Act = { act: "apply" };
+    const intended = target.before.layers.get(name);
+    const sending = { target, way: target.now, limit: dialErrorLimit, layer, act, script, secret, intended };
+    const sent = send(`${name}-apply`, sending, this);
+    this.digest = sent.digest;
+    this.serial = sent.serial;
+    this.answer = sent.answer;
+    // In the state before the host has it: the next run sees by it that this one may have come that far.
+    this.registerOutputs({ digest: this.digest, serial: this.serial });
   }
 }
 
@@ -112,17 +194,10 @@ export class Confirmation extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("monoclaw:index:Confirmation", name, {}, opts);
-    const run = (word: "confirm" | "await", way: Endpoint, limit: number) =>
-      new command.remote.Command(
-        `${name}-${word}`,
-        {
-          connection: connection(target, way, limit),
-          create: pulumi.interpolate`${word} ${layer} ${awaited}`,
-          triggers: [target.machineId],
-          addPreviousOutputInEnv: false,
-        },
-        { parent: this },
-      );
+    const run = (act: "confirm" | "await", way: Endpoint, limit: number) => {
+      const asks = pulumi.output(awaited).apply((of): Act => ({ act, digest: of }));
+      send(`${name}-${act}`, { target, way, limit, layer, act: asks, script: "", secret: false }, this);
+    };
     // In this order: with `--parallel 1` the one that waits must come last.
     run("confirm", target.next, target.moves ? newWayDialErrorLimit : dialErrorLimit);
     if (target.moves) {
@@ -137,18 +212,62 @@ export class Confirmation extends pulumi.ComponentResource {
  * left behind. Unlike a layer it isn't `deletedWith` the server, for it must run while that is still there.
  */
 export class Leave extends pulumi.ComponentResource {
-  /** @param args.overTailnet - the host is reached over the tailnet, so the connection goes with the host's place there */
+  /**
+   * @param args.joined - the layer by which the host joined: this envelope is the next one of that layer, so that whoever joins again has
+   *   a newer one
+   * @param args.script - what the host is to run then
+   */
   constructor(
     name: string,
-    { target, overTailnet }: { readonly target: Target; readonly overTailnet: boolean },
+    { target, joined, script }: { readonly target: Target; readonly joined: Layer; readonly script: string },
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("monoclaw:index:Leave", name, {}, opts);
+    const { hostId, hostKey, signingSeed } = target;
+    const envelope = pulumi.all([hostId, hostKey, signingSeed, joined.serial]).apply(([host, key, seed, serial]) => {
+      const header = { hostId: host, machine: machineOf(key), layer: joined.layer, serial: serial + 1 };
+      const text = message({ ...header, act: "apply", content: "plain" }, script);
+      return text + sign(seed, text);
+    });
     new command.remote.Command(
       `${name}-leave`,
       {
         connection: connection(target, target.now, dialErrorLimit),
-        delete: overTailnet ? "leave-soon" : "leave",
+        delete: "apply",
+        stdin: pulumi.unsecret(envelope),
+        triggers: [target.machineId],
+        addPreviousOutputInEnv: false,
+        logging: command.remote.Logging.Stderr,
+      },
+      { parent: this },
+    );
+    this.registerOutputs();
+  }
+}
+
+/**
+ * Brings today's receiver to a machine that knows only the first format of envelopes: one that the release before set up, or a
+ * replacement that booted with that one's user_data. A machine that has it already answers so.
+ */
+export class Takeover extends pulumi.ComponentResource {
+  constructor(
+    name: string,
+    { target, script }: { readonly target: Target; readonly script: string },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("monoclaw:index:Takeover", name, {}, opts);
+    // Once is enough for a machine, and the receiver layer brings every change: so it stays the one that was sent first.
+    const sent = target.before.commands.get(`${name}-takeover`)?.stdin;
+    const envelope = pulumi.all([target.hostId, target.signingSeed]).apply(([host, seed]) => {
+      const text = takeover(host, script);
+      return sent ?? text + sign(seed, text);
+    });
+    new command.remote.Command(
+      `${name}-takeover`,
+      {
+        connection: connection(target, target.now, dialErrorLimit),
+        create: "apply",
+        stdin: pulumi.unsecret(envelope),
         triggers: [target.machineId],
         addPreviousOutputInEnv: false,
       },
@@ -214,20 +333,40 @@ export class FirstContact extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("monoclaw:index:FirstContact", name, {}, opts);
+    const { target } = args;
     const contact = new command.remote.Command(
       `${name}-key`,
       {
-        connection: connection(args.target, args.at, args.isOpen ? bootDialErrorLimit : dialErrorLimit),
-        create: "first-contact",
-        triggers: [args.target.machineId],
+        connection: connection(target, args.at, args.isOpen ? bootDialErrorLimit : dialErrorLimit),
+        // Another machine in its place boots with the user_data of this one, so it is asked in the same way.
+        create: target.before.commands.get(`${name}-key`)?.create ?? signedContact,
+        triggers: [target.machineId],
         addPreviousOutputInEnv: false,
         logging: command.remote.Logging.Stderr,
       },
       // A later change of port or user is no reason to make contact again: only another machine is.
       { parent: this, ignoreChanges: ["connection"] },
     );
-    this.hostKey = pulumi.unsecret(contact.stdout).apply(checkHostKey);
+    this.hostKey = pulumi.unsecret(
+      pulumi.all([contact.create, contact.stdout, target.hostKey]).apply(([asked, stdout, key]) => {
+        const isSigned = asked !== unsignedContact || stdout.startsWith("monoclaw-answer ");
+        const text = isSigned ? readAnswer(stdout, key, digest(unsignedContact))?.trimEnd() : stdout;
+        if (text === undefined) {
+          throw refusal(
+            "the answer to the first contact isn't signed with the key that this connection was pinned to: something else on the new " +
+              "host answered. Replace the machine: docs/troubleshooting.md",
+            contact,
+          );
+        }
+        return checkHostKey(text);
+      }),
+    );
     this.registerOutputs({ hostKey: this.hostKey });
+  }
+
+  /** True if the first contact of this name was with a machine that the release before had set up. */
+  static isOld(name: string, { commands }: Before): boolean {
+    return commands.get(`${name}-key`)?.create === unsignedContact;
   }
 }
 

@@ -6,7 +6,7 @@ import { checkTailnets } from "./tailnetReader";
 export { ConfigError, type Mistake } from "./configReader";
 export type * from "./settings";
 
-const stackKeys = ["generation", "hosts", ...hostKeys] as const;
+const stackKeys = ["serial", "hosts", ...hostKeys] as const;
 const hostsFix = "pulumi config set --path 'monoclaw:hosts.gateway.primaryUser' ops";
 
 /** What decides about a configuration, beside its values. */
@@ -30,8 +30,9 @@ export function parseConfig(
   { secretKeys = new Set(), tailscale }: Surroundings = {},
 ): Settings {
   const reader = new ConfigReader(root, secretKeys);
-  reader.onlyKeys("", raw, stackKeys);
-  const generation = reader.integer("generation", raw["generation"], 1, { min: 1, max: 999_999_999 });
+  const { generation, ...keys } = raw; // older releases had that one: `settings.hasGeneration`
+  reader.onlyKeys("", keys, stackKeys);
+  const serial = reader.integer("serial", raw["serial"], 1, { min: 1, max: 999_999_999_999_999 });
   const hosts = new Map<string, HostSettings>();
   const declared = raw["hosts"] === undefined ? { gateway: {} } : reader.record("hosts", raw["hosts"]);
   if (Object.keys(declared).length === 0 && !Array.isArray(raw["hosts"])) {
@@ -51,7 +52,7 @@ export function parseConfig(
   checkMachines(reader, shared, hosts);
   checkTailnets(reader, hosts);
   reader.finish();
-  return { generation, hosts };
+  return { serial, hosts, hasGeneration: generation !== undefined };
 }
 
 /** What only all hosts together show: settings for a target that none has, and two hosts on one machine. */

@@ -132,8 +132,10 @@ export interface LimitSettings {
 
 /** The whole configuration of a stack. */
 export interface Settings {
-  /** The number that outranks every envelope sent under a lower one. */
-  readonly generation: number;
+  /** The lowest serial of every envelope: the last resort, where hosts have got a higher one from a wrong clock or another state. */
+  readonly serial: number;
+  /** True if `generation` is set, which older releases had and which means nothing any more. */
+  readonly hasGeneration: boolean;
   /** The hosts by name, in the order of the configuration. */
   readonly hosts: ReadonlyMap<string, HostSettings>;
 }

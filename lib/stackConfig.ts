@@ -17,10 +17,16 @@ export function readSettings(): Settings {
       .map(([key, value]) => [key.slice(prefix.length), parseValue(value)]),
   );
   try {
-    return parseConfig(raw, path.join(__dirname, ".."), {
+    const settings = parseConfig(raw, path.join(__dirname, ".."), {
       secretKeys: secretKeys(prefix),
       tailscale: credentialsProblem(config, process.env),
     });
+    if (settings.hasGeneration) {
+      void pulumi.log.warn(
+        "monoclaw:generation means nothing any more. To remove it: pulumi config rm monoclaw:generation",
+      );
+    }
+    return settings;
   } catch (error) {
     // A RunError is shown without a stack trace: the person at the terminal made a typing mistake, not a bug.
     throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;

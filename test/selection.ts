@@ -67,7 +67,7 @@ const byLayer: Readonly<Record<string, readonly Selected[]>> = {
 };
 
 const TAILNET = ["dashboard", "devices", "sshOnly", "tailnet", "tailscale"];
-const FAULTS = ["clock", "failure", "interrupted", "kept", "reboot", "restored", "spool"];
+const FAULTS = ["clock", "failure", "interrupted", "kept", "killed", "reboot", "restored", "spool"];
 
 /** The layers that {@link ofLayer} knows. */
 export const layerNames: readonly string[] = Object.keys(byLayer);
@@ -92,6 +92,7 @@ export function ofKind(kind: string): readonly Selected[] {
     tailnet: () => [...e2e(...TAILNET), { file: "test/lab/tailnet.test.ts" }],
     faults: () => e2e(...FAULTS),
     attacks: () => inFolder("test/attacks"),
+    upgrade: () => inFolder("test/upgrade"),
     judges: () => inFolder("test/judges"),
   };
   const files = Object.hasOwn(byKind, kind) ? byKind[kind] : undefined;
@@ -104,6 +105,7 @@ const FILES: readonly (readonly [start: string, layers: readonly string[]])[] = 
   ["components/layers/tailscale.", ["tailscale", "tailnet", "dashboard"]],
   ["components/layers/confirm.", ["ssh", "firewall"]],
   ["templates/layers/no-tailscale.sh", ["tailscale"]],
+  ["templates/layers/leave.sh", ["tailnet"]],
   ["templates/host/etc/apt/", ["updates"]],
   ["templates/host/etc/fail2ban/", ["fail2ban"]],
   ["templates/host/etc/ssh/", ["ssh"]],

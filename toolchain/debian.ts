@@ -6,7 +6,7 @@ export const labPackages = ["systemd-container", "mmdebstrap", "nftables", "ipro
 
 /** What the tests need beside: the real tools that check rendered files, and an SSH server to talk to. */
 export const testPackages = [
-  ...["shellcheck", "shfmt", "openssh-server", "openssh-client", "sudo", "ufw", "fail2ban"],
+  ...["shellcheck", "shfmt", "age", "openssh-server", "openssh-client", "sudo", "ufw", "fail2ban"],
   ...["systemd", "nftables", "cloud-init", "kmod", "libfaketime"],
 ] as const;
 

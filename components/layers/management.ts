@@ -15,6 +15,7 @@ const commands = ["monoclaw-logs", "monoclaw-security", "monoclaw-status", "mono
 /** What they share, and the layers of the tailnet with them. */
 const helpers = [
   "devices",
+  "evict",
   "fetch-file",
   "leave-tailnet.sh",
   "management.sh",

@@ -70,6 +70,15 @@ export function tailnetScript({ authKey, ...host }: TailnetHost & { readonly aut
 }
 
 /**
+ * Script that takes the host off its tailnet, which stands for the tailnet layer when the stack gives the host up.
+ *
+ * @param soon - two seconds later, as the one who asks comes in over the tailnet
+ */
+export function leaveScript({ soon }: { readonly soon: boolean }): string {
+  return render("layers/leave.sh", { soon });
+}
+
+/**
  * Script of the dashboard layer: serves the gateway on the tailnet, and nothing else (document: Tailscale Serve). Its answer has
  * a line `dashboard: https://NAME`, see {@link dashboardUrl}.
  */
@@ -100,14 +109,22 @@ export function expectedTailnet(host: (TailnetHost & { readonly archive: Tailsca
 }
 
 /**
- * The dashboard's address, from the dashboard layer's answer: also the origin that browsers send.
+ * The dashboard's address, from the dashboard layer's answer: also the origin that browsers send. It becomes part of the gateway's
+ * settings, so it must be what the stack itself knows: the host's own name, or that with the number which Tailscale gives to a
+ * second device of that name, in a tailnet's domain.
  *
- * @throws Error if the answer has none
+ * @param answer - what the host signed
+ * @param host - the host's place on the tailnet
+ * @throws Error if the answer has no such address
  */
-export function dashboardUrl(answer: string): string {
-  const url = /^dashboard: (https?:\/\/[^\s/]+)$/m.exec(answer)?.[1];
-  if (url === undefined) {
-    throw new Error("the dashboard layer's answer has no address");
+export function dashboardUrl(answer: string, { https, hostname }: Pick<TailnetHost, "https" | "hostname">): string {
+  const [, url = "", name = "", domain = ""] =
+    /^dashboard: (https?:\/\/([a-z0-9-]+)\.([a-z0-9.-]+))$/m.exec(answer) ?? [];
+  const { scheme } = dashboardScheme(https);
+  const isOwn = name === hostname || (name.startsWith(`${hostname}-`) && /^\d+$/.test(name.slice(hostname.length + 1)));
+  const isDomain = domain.split(".").every((label) => /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(label));
+  if (!isOwn || !isDomain || !url.startsWith(`${scheme}://`)) {
+    throw new Error(`the dashboard layer's answer has no ${scheme} address of a device called ${hostname}`);
   }
   return url;
 }

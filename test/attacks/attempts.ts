@@ -7,6 +7,7 @@ import type { TestStack } from "../e2e/stack";
 export type Who =
   | "neighbour" // a host on the same network, without a key
   | "primary user" // a shell of the primary user's
+  | "deploy key" // the key that hands envelopes in, and what it has seen on its way
   | "gateway"; // a process of the gateway's user
 
 /** An attack, tried in as many ways as there are; it throws if one works. */

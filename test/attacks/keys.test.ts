@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { until } from "../e2e/attacker";
 import { Keys } from "../e2e/keys";
 import { attacksOf } from "./attempts";
 
@@ -43,5 +44,55 @@ attack("keeps his key by what he plants in the home", "primary user", Object.key
     assert.equal((await stack.ssh("true")).exitCode, 0);
   } finally {
     await stack.root("rm -rf /home/ops/{.ssh,keys,other}; mv /root/attack-ssh /home/ops/.ssh");
+  }
+});
+
+const thief = "echo thief >>/home/ops/.ssh/authorized_keys";
+/** What puts his key back after it was taken away, as a script of the primary user's; in `root` what he got by other means. */
+const returns: Readonly<Record<string, { readonly script?: string; readonly root?: string }>> = {
+  "a process that waits": {
+    script: `setsid bash -c 'while :; do ${thief}; sleep 0.1; done' >/dev/null 2>&1 </dev/null &`,
+  },
+  "processes that start each other": {
+    script: `cat >again <<'END'
+#!/bin/bash
+trap '' TERM HUP INT
+while :; do
+  ${thief}
+  (($(pgrep -c -x again) >= 3)) || setsid ./again >/dev/null 2>&1 </dev/null &
+  sleep 0.05
+done
+END
+chmod 755 again; setsid ./again >/dev/null 2>&1 </dev/null &`,
+  },
+  "a cron job": { script: `echo '* * * * * ${thief}' | crontab -` },
+  "a service that lingers": { root: "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/ops" },
+  "a start file of his shell": { script: `echo '${thief}' | tee .bashrc >.profile` },
+  "a start file of sshd": { script: `echo '${thief}' >.ssh/rc` },
+};
+
+attack("puts his key back after it was taken away", "primary user", Object.keys(returns), async (stack, way) => {
+  const state = "sha256sum /home/ops/.ssh/authorized_keys";
+  const before = await stack.root(state);
+  const { script = "true", root = "true" } = returns[way] ?? {};
+  try {
+    await stack.root(root);
+    await stack.ssh("bash -s", { input: `cd\n${script}\n` });
+    const session = stack.ssh("sleep 60");
+    const asked = await stack.ssh("sudo -n monoclaw-config evict");
+    assert.match(asked.stdout, /^(all that this user runs ends now.*)?$/);
+    assert.notEqual((await session).exitCode, 0, "another session of his went on");
+    await until("it is over", 30, async () => (await stack.tryRoot("pgrep -f vps-scripts/evict")).exitCode !== 0);
+    assert.equal(
+      await stack.root("pgrep -u ops -a || :; crontab -l -u ops 2>/dev/null || :; ls -A /var/lib/systemd/linger"),
+      "",
+    );
+    assert.equal((await stack.ssh("true")).exitCode, 0);
+    assert.equal((await stack.ssh("bash -lc true")).exitCode, 0);
+    assert.equal(await stack.root(state), before);
+  } finally {
+    await stack.root(
+      "pkill -KILL -u ops; rm -rf /home/ops/evicted.* /home/ops/again /var/lib/systemd/linger/ops /home/ops/.ssh/rc; :",
+    );
   }
 });

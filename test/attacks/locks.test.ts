@@ -49,11 +49,13 @@ attack(
     const begin = await prepare(stack);
     const layer = `attack-${way.replaceAll(" ", "-")}`.slice(0, 32);
     const current = keys.envelope(layer, "note first\n");
-    assert.equal((await keys.deploy("apply", current.text)).exitCode, 0);
+    assert.equal((await keys.apply(current.text)).exitCode, 0);
     try {
       const digest = way.endsWith("nothing") ? "0".repeat(64) : current.digest;
-      if (way === "apply") await begin(current.text, "monoclaw-config apply");
-      else await begin("", `monoclaw-config ${way.split(" ")[0] ?? ""} ${layer} ${digest}`);
+      const act = way.startsWith("confirm") ? "confirm" : "await";
+      // He kept a copy of what the stack sent.
+      const copy = way === "apply" ? current : keys.envelope(layer, "", undefined, { act, digest });
+      await begin(copy.text, "monoclaw-config apply");
       await until(
         "it has come that far",
         10,
@@ -61,7 +63,7 @@ attack(
           (await stack.tryRoot("pgrep -f receiver.sh")).exitCode === 0 ||
           (await stack.ssh("cat deaf.out")).stdout !== "",
       );
-      const next = await keys.deploy("apply", keys.envelope(layer, "note second\n").text);
+      const next = await keys.apply(keys.envelope(layer, "note second\n").text);
       assert.equal(next.exitCode, 0, next.all);
       await until("the deaf run ends", 10, async () => /^\d+\n?$/.test((await stack.ssh("cat deaf.out")).stdout));
     } finally {
@@ -80,8 +82,10 @@ attack(
     const layer = `attack-${way.split(" ")[0] ?? ""}`;
     const script = `put 644 root:root /etc/${layer} <<<new\ncommit\nconfirm_within 3\n`;
     try {
-      assert.equal((await keys.deploy("apply", keys.envelope(layer, script).text)).exitCode, 0);
-      await begin("", `monoclaw-config ${way.split(" ")[0] ?? ""} ${layer} ${"0".repeat(64)}`);
+      assert.equal((await keys.apply(keys.envelope(layer, script).text)).exitCode, 0);
+      const act = way.startsWith("confirm") ? "confirm" : "await";
+      const copy = keys.envelope(layer, "", undefined, { act, digest: "0".repeat(64) });
+      await begin(copy.text, "monoclaw-config apply");
       await until(
         "the change is put back",
         10,
@@ -116,7 +120,7 @@ attack(
   async (stack) => {
     const keys = await Keys.of(stack);
     const current = keys.envelope("attack-flood", "sleep 0.3\nnote first\n");
-    assert.equal((await keys.deploy("apply", current.text)).exitCode, 0);
+    assert.equal((await keys.apply(current.text)).exitCode, 0);
     await stack.ssh("cat >flood.in", { input: current.text });
     await stack.ssh(`for n in 1 2 3 4 5 6 7 8; do
       setsid bash -c 'while [ ! -e flood.end ]; do sudo -n monoclaw-config apply <flood.in; done' >flood.out.$n 2>&1 </dev/null &
@@ -124,7 +128,7 @@ attack(
     try {
       await until("it floods", 10, async () => (await stack.ssh("grep -l refused flood.out.*")).exitCode === 0);
       for (const text of ["note second\n", "note third\n", "note fourth\n"]) {
-        const next = await keys.deploy("apply", keys.envelope("attack-flood", text).text);
+        const next = await keys.apply(keys.envelope("attack-flood", text).text);
         assert.equal(next.exitCode, 0, next.all);
       }
     } finally {

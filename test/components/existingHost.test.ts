@@ -3,7 +3,7 @@ import { before, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
-import { type Declared, recordResources, valueOf } from "./mocks";
+import { type Declared, hostKey as ownKey, nothingBefore, recordResources, valueOf } from "./mocks";
 
 const { publicKey, privateKey } = sshKeyPair("0f".repeat(32), "me@laptop");
 const hostKey = sshKeyPair("0e".repeat(32), "").publicKey.trim();
@@ -36,7 +36,12 @@ before(async () => {
     { secretKeys: new Set(["hosts"]) },
   );
   for (const [name, settings] of hosts) {
-    const host = new Host(name, { settings, generation: 1, registry: "https://registry.example/" });
+    const host = new Host(name, {
+      settings,
+      leastSerial: 1,
+      before: nothingBefore,
+      registry: "https://registry.example/",
+    });
     knownHosts += `${await valueOf(host.knownHosts)}\n`;
   }
   await pulumi.runtime.disconnect();
@@ -91,7 +96,7 @@ void test("without a key the agent is asked, and without a pin the first key is 
   assert.deepEqual(Object.keys(connectionOf("trusting-bootstrap")).sort(), [
     ...["dialErrorLimit", "host", "perDialTimeout", "port", "user"],
   ]);
-  assert.match(String(connectionOf("trusting-contact-key")["hostKey"]), /^ssh-ed25519 A{68}$/);
+  assert.equal(connectionOf("trusting-contact-key")["hostKey"], ownKey);
 });
 
 void test("the script comes by stdin, whole; it holds no private key and opens no old way again", () => {
@@ -106,8 +111,5 @@ void test("the script comes by stdin, whole; it holds no private key and opens n
 });
 
 void test("known_hosts lines name the machine's own key", () => {
-  assert.equal(
-    knownHosts,
-    `[2001:db8::7]:22022 ssh-ed25519 ${"A".repeat(68)}\n[vps.example.org]:22022 ssh-ed25519 ${"A".repeat(68)}\n`,
-  );
+  assert.equal(knownHosts, `[2001:db8::7]:22022 ${ownKey}\n[vps.example.org]:22022 ${ownKey}\n`);
 });

@@ -3,7 +3,7 @@ import { before, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
-import { authKey, type Declared, recordResources, valueOf } from "./mocks";
+import { authKey, type Declared, hostKey, nothingBefore, recordResources, valueOf } from "./mocks";
 
 const operator = sshKeyPair("0f".repeat(32), "me@laptop").publicKey;
 const apiKey = "tskey-api-mocked";
@@ -25,7 +25,12 @@ before(async () => {
   const { hosts } = parseConfig({ authorizedKeys: [operator], sshPort: 2222, previousSshPort: 22022 }, ".");
   const settings = hosts.get("gateway");
   assert.ok(settings);
-  const host = new Host("gateway", { settings, generation: 7, registry: "https://registry.example/" });
+  const host = new Host("gateway", {
+    settings,
+    leastSerial: 1,
+    before: nothingBefore,
+    registry: "https://registry.example/",
+  });
   outputs["sshCommand"] = await valueOf(host.sshCommand);
   outputs["knownHosts"] = await valueOf(host.knownHosts);
   outputs["gatewayToken"] = await valueOf(host.gatewayToken);
@@ -136,18 +141,22 @@ void test("during a change of port, layers come in by the old one and confirmati
   assert.equal(port("gateway-ssh-await"), 22022);
 });
 
-void test("only the envelopes of the token and the auth key are secret, and their output is neither logged nor shown", () => {
+void test("the token and the auth key are encrypted to the host; all else is sent, and shown, in clear", () => {
   for (const { name, inputs, secrets } of declared.filter(({ name }) => name.endsWith("-apply"))) {
     const isToken = name === "gateway-gateway-token-apply";
     const isKey = name === "gateway-tailnet-apply";
-    assert.equal(secrets.includes("stdin"), isToken || isKey, name);
-    assert.equal(inputs["logging"], isToken || isKey ? "none" : "stdoutAndStderr", name);
-    assert.equal(String(inputs["stdin"]).includes(token), isToken, name);
-    assert.equal(String(inputs["stdin"]).includes(authKey), isKey, name);
+    const envelope = String(inputs["stdin"]);
+    assert.ok(!secrets.includes("stdin") && !envelope.includes(token) && !envelope.includes(authKey), name);
+    assert.equal(inputs["logging"], "stderr", name);
     assert.equal(inputs["create"], "apply", name);
     assert.match(
-      String(inputs["stdin"]),
-      /^monoclaw-envelope 1\nhost [0-9a-f]{32}\nlayer [a-z0-9-]+\ngeneration 7\n/,
+      envelope,
+      /^monoclaw-envelope 2\nhost [0-9a-f]{32}\nmachine [0-9a-f]{32}\nlayer [a-z0-9-]+\nserial \d{13}\nact apply\n/,
+      name,
+    );
+    assert.equal(
+      /^content age\nlength \d+\n\n-----BEGIN AGE ENCRYPTED FILE-----$/m.test(envelope),
+      isToken || isKey,
       name,
     );
   }
@@ -168,7 +177,12 @@ void test("the auth key works once, within the hour, for this machine and with t
 void test("the way out of the tailnet does nothing but on deletion, and again for another machine", () => {
   const { inputs } = named("gateway-tailnet-leave");
   const { connection, triggers } = named("gateway-tailnet-apply").inputs;
-  assert.deepEqual(inputs, { connection, triggers, delete: "leave", addPreviousOutputInEnv: false });
+  const { stdin, ...rest } = inputs;
+  assert.deepEqual(rest, { connection, triggers, delete: "apply", addPreviousOutputInEnv: false, logging: "stderr" });
+  // It is the next of the layer that joined, so that joining again is newer.
+  const serial = (envelope: unknown) => Number(/^layer tailnet\nserial (\d+)$/m.exec(String(envelope))?.[1]);
+  assert.equal(serial(stdin), serial(named("gateway-tailnet-apply").inputs["stdin"]) + 1);
+  assert.match(String(stdin), /^source \/usr\/local\/vps-scripts\/leave-tailnet\.sh$/m);
 });
 
 void test("the host's device is removed from here when it goes, by its name and tag, and again for another machine", () => {
@@ -198,7 +212,7 @@ void test("the gateway takes browsers from the served address, beside a tunnel's
 void test("outputs are what a person can paste, and the token is a secret", () => {
   assert.deepEqual(outputs, {
     sshCommand: "ssh -p 2222 ops@192.0.2.7",
-    knownHosts: `[192.0.2.7]:2222 ssh-ed25519 ${"A".repeat(68)}`,
+    knownHosts: `[192.0.2.7]:2222 ${hostKey}`,
     gatewayToken: token,
     dashboardUrl: "https://gateway.tail1234.ts.net/",
   });

@@ -3,7 +3,7 @@ import { before, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
-import { recordResources, valueOf } from "./mocks";
+import { nothingBefore, recordResources, valueOf } from "./mocks";
 
 const declared = recordResources();
 const outputs: Record<string, string> = {};
@@ -17,7 +17,12 @@ before(async () => {
   };
   const parsed = parseConfig({ authorizedKeys, hosts }, ".").hosts;
   for (const [name, settings] of parsed) {
-    const host = new Host(name, { settings, generation: 1, registry: "https://registry.example/" });
+    const host = new Host(name, {
+      settings,
+      leastSerial: 1,
+      before: nothingBefore,
+      registry: "https://registry.example/",
+    });
     outputs[name] = `${await valueOf(host.sshCommand)}; ${(await valueOf(host.knownHosts)).split(" ")[0] ?? ""}`;
   }
   await pulumi.runtime.disconnect();
@@ -42,7 +47,10 @@ void test("while SSH moves to the tailnet, layers come in by the public address 
   assert.equal(way("closing-firewall-confirm"), "closing:22022");
   assert.match(String(inputs("closing-firewall-apply")["stdin"]), /^ways=\('22022@tailscale0' '22022'\)$/m);
   assert.equal((inputs("closing-firewall")["rules"] as unknown[]).length, 1);
-  assert.equal(inputs("closing-tailnet-leave")["delete"], "leave");
+  assert.match(
+    String(inputs("closing-tailnet-leave")["stdin"]),
+    /^source \/usr\/local\/vps-scripts\/leave-tailnet\.sh$/m,
+  );
 });
 
 void test("then the cloud's firewall and ufw are closed to the Internet, and all but the first contact goes over the tailnet", () => {
@@ -62,7 +70,7 @@ void test("then the cloud's firewall and ufw are closed to the Internet, and all
   assert.match(String(inputs("closed-firewall-apply")["stdin"]), /^ways=\('22022@tailscale0'\)$/m);
   assert.match(String(inputs("closed-management-apply")["stdin"]), /^sshWays=22022@tailscale0$/m);
   // Its own connection ends with the host's place on the tailnet.
-  assert.equal(inputs("closed-tailnet-leave")["delete"], "leave-soon");
+  assert.match(String(inputs("closed-tailnet-leave")["stdin"]), /--on-active=2s .*receiver\.sh leave$/ms);
 });
 
 void test("what to type names the way that is open at the end", () => {

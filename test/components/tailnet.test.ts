@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
 import { memberOf } from "../../lib/tailnetPolicy";
-import { type Declared, recordResources, valueOf } from "./mocks";
+import { type Declared, nothingBefore, recordResources, valueOf } from "./mocks";
 
 const open = '{"grants":[{"src":["*"],"dst":["*"],"ip":["*"]}]}';
 let asked = 0;
@@ -41,7 +41,12 @@ before(async () => {
   const [home, away] = [hosts.get("home"), hosts.get("away")];
   assert.ok(home && away);
   await Tailnet.make("tailnet", { members: [memberOf(home)], overwriteAcl: false });
-  const host = new Host("away", { settings: away, generation: 1, registry: "https://registry.example/" });
+  const host = new Host("away", {
+    settings: away,
+    leastSerial: 1,
+    before: nothingBefore,
+    registry: "https://registry.example/",
+  });
   off = await valueOf(host.dashboardUrl);
   await pulumi.runtime.disconnect();
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import execa from "execa";
 import { host } from "./hostTest";
 import { Keys } from "./keys";
+import { clockLibrary } from "./otherClock";
 import type { TestStack } from "./stack";
 
 const hostTest = host("ssh");
@@ -18,9 +18,7 @@ async function withClock(
   stack: TestStack,
   body: (set: (offset: string) => Promise<unknown>) => Promise<void>,
 ): Promise<void> {
-  const { stdout } = await execa("dpkg", ["-L", "libfaketime"]);
-  const library = stdout.split("\n").find((path) => path.endsWith("/libfaketime.so.1")) ?? "";
-  await stack.root("base64 -d >/usr/local/lib/e2e-clock.so", readFileSync(library).toString("base64"));
+  await stack.root("base64 -d >/usr/local/lib/e2e-clock.so", readFileSync(await clockLibrary()).toString("base64"));
   await stack.root(`echo +0 >/run/e2e-clock; cp -a ${receiver} /run/e2e-receiver; cat >/run/e2e-wrapper <<'END'
 #!/bin/bash
 export LD_PRELOAD=/usr/local/lib/e2e-clock.so FAKETIME_TIMESTAMP_FILE=/run/e2e-clock FAKETIME_NO_CACHE=1
@@ -49,7 +47,7 @@ hostTest("a clock that is a decade off changes nothing: layers are verified, app
     for (const offset of [10, -10]) {
       await set(`${offset > 0 ? "+" : ""}${String(offset)}y`);
       const { text, digest } = keys.envelope("e2e-clock", layer());
-      const applied = await keys.deploy("apply", text);
+      const applied = await keys.apply(text);
       assert.equal(applied.exitCode, 0, applied.all);
       assert.match(applied.stdout, new RegExp(`year ${String(year(offset))}`), "the layer's clock wasn't off");
       const timer = await stack.root(
@@ -57,7 +55,7 @@ hostTest("a clock that is a decade off changes nothing: layers are verified, app
       );
       assert.match(timer, /^TimersMonotonic=\{ OnActiveUSec=10min ;/m);
       assert.doesNotMatch(timer, /^TimersCalendar=./m, "a clock that somebody sets");
-      const kept = await keys.deploy(`confirm e2e-clock ${digest}`);
+      const kept = await keys.ask("confirm", "e2e-clock", digest);
       assert.deepEqual([kept.exitCode, kept.stdout], [0, "e2e-clock: confirmed over a new connection"]);
     }
   });
@@ -71,13 +69,13 @@ hostTest(
       for (const step of ["+10y", "-10y"]) {
         await set("+0");
         const { text, digest } = keys.envelope("e2e-clock", layer());
-        assert.equal((await keys.deploy("apply", text)).exitCode, 0);
+        assert.equal((await keys.apply(text)).exitCode, 0);
         await set(step);
         // The end of any run looks after what waits.
-        const other = await keys.deploy("apply", keys.envelope("e2e-other", `note ${randomUUID()}\n`).text);
+        const other = await keys.apply(keys.envelope("e2e-other", `note ${randomUUID()}\n`).text);
         assert.equal(other.exitCode, 0, other.all);
         assert.equal((await stack.root("ls /var/lib/monoclaw/journal")).trim(), "e2e-clock");
-        const kept = await keys.deploy(`confirm e2e-clock ${digest}`);
+        const kept = await keys.ask("confirm", "e2e-clock", digest);
         assert.deepEqual([kept.exitCode, kept.stdout], [0, "e2e-clock: confirmed over a new connection"]);
       }
     });

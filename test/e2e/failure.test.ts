@@ -13,11 +13,10 @@ const hostTest = host("ssh");
 function putsBack(name: string, script: string, reason: RegExp, prepare = "true", tidy = "true"): void {
   hostTest(`${name}: the reason is told and everything is put back`, async (stack) => {
     const keys = await Keys.of(stack);
-    const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
     await stack.root(prepare);
     try {
       const before = await fingerprint(stack);
-      const result = await keys.deploy("apply", keys.envelope("e2e", script, generation).text);
+      const result = await keys.apply(keys.envelope("e2e", script).text);
       assert.equal(result.exitCode, 91, result.all);
       assert.match(result.all, reason);
       assert.match(result.stderr, /everything it had changed was put back/);
@@ -98,14 +97,14 @@ function hasNoRoom(name: string, prepare: string, folder = state, reason = isFul
     const { text } = keys.envelope("e2e-room", "put 600 root:root /etc/e2e-room <<<new; commit");
     await stack.root(prepare);
     try {
-      const result = await keys.deploy("apply", text);
+      const result = await keys.apply(text);
       assert.equal(result.exitCode, 95, result.all);
       assert.match(result.stderr, reason);
       assert.equal((await stack.tryRoot("test -e /etc/e2e-room")).exitCode, 1);
     } finally {
       await stack.root(`umount ${folder} && umount /run/e2e-state && rmdir /run/e2e-state`);
     }
-    assert.equal((await keys.deploy("apply", text)).exitCode, 0);
+    assert.equal((await keys.apply(text)).exitCode, 0);
     await stack.root("rm /etc/e2e-room");
   });
 }
@@ -142,9 +141,7 @@ hostTest("a failed layer fails `up` with its reason", async (stack) => {
     assert.equal((await stack.root("systemctl show openclaw -p TasksMax --value")).trim(), "100");
   } finally {
     await stack.root("umount /etc/systemd/system");
-    // The audit's layer took the new limit already, so the way back needs a new generation.
-    const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
-    stack.configure({ "monoclaw:limits": undefined, "monoclaw:generation": generation + 1 });
+    stack.configure({ "monoclaw:limits": undefined });
   }
   assert.equal((await stack.pulumi("up", "--yes", "--non-interactive")).exitCode, 0);
   assert.equal(
@@ -155,10 +152,9 @@ hostTest("a failed layer fails `up` with its reason", async (stack) => {
 
 hostTest("a lost connection doesn't stop a layer half-way", async (stack) => {
   const keys = await Keys.of(stack);
-  const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
   const slow = "touch /run/e2e-began; until [[ -e /run/e2e-go ]]; do sleep 0.1; done; touch /run/e2e-done";
   const ssh = execa("ssh", [...(await keys.deployArguments()), "apply"], {
-    input: keys.envelope("e2e", slow, generation).text,
+    input: keys.envelope("e2e", slow).text,
     reject: false,
   });
   const exists = (path: string) => async () => (await stack.tryRoot(`test -e ${path}`)).exitCode === 0;
@@ -174,18 +170,17 @@ hostTest(
   "No lock-out: a change that nobody confirms is put back; a late confirmation applies it again",
   async (stack) => {
     const keys = await Keys.of(stack);
-    const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
     const script = "put 600 root:root /etc/e2e-unconfirmed <<<new; commit; confirm_within 2";
-    const envelope = keys.envelope("e2e", script, generation);
+    const envelope = keys.envelope("e2e", script);
     const exists = async () => (await stack.tryRoot("test -e /etc/e2e-unconfirmed")).exitCode === 0;
-    assert.equal((await keys.deploy("apply", envelope.text)).exitCode, 0);
+    assert.equal((await keys.apply(envelope.text)).exitCode, 0);
     assert.equal(await exists(), true);
     await until("the change is put back", 20, async () => !(await exists()));
-    const late = await keys.deploy(`confirm e2e ${envelope.digest}`);
+    const late = await keys.ask("confirm", "e2e", envelope.digest);
     assert.equal(late.exitCode, 93, late.all);
     assert.match(late.stderr, /run pulumi up once more/);
     assert.equal(await exists(), true);
-    const soon = await keys.deploy(`confirm e2e ${envelope.digest}`);
+    const soon = await keys.ask("confirm", "e2e", envelope.digest);
     assert.deepEqual([soon.exitCode, soon.stdout], [0, "e2e: confirmed over a new connection"]);
     await stack.root("rm /etc/e2e-unconfirmed");
   },
@@ -193,9 +188,8 @@ hostTest(
 
 hostTest("the power goes in the confirm window: the boot puts the change back before sshd starts", async (stack) => {
   const keys = await Keys.of(stack);
-  const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
   const script = "put 600 root:root /etc/e2e-power <<<new; commit; confirm_within 600";
-  assert.equal((await keys.deploy("apply", keys.envelope("e2e", script, generation).text)).exitCode, 0);
+  assert.equal((await keys.apply(keys.envelope("e2e", script).text)).exitCode, 0);
   assert.equal((await stack.tryRoot("test -e /etc/e2e-power && sync")).exitCode, 0);
   await execa("npm", ["run", "-s", "lab", "--", "kill", stack.labName(), "--instance", instance]);
   await stack.powerOn();

@@ -15,14 +15,14 @@ hostTest(
     const envelope = keys.envelopes.get("audit") ?? "";
     await stack.root(broken);
     try {
-      const refused = await keys.deploy("apply", envelope);
+      const refused = await keys.apply(envelope);
       assert.equal(refused.exitCode, 91, refused.all);
       assert.match(refused.all, /FAIL accounts with uid 0: is 'root,toor', must be 'root'/);
       assert.match(refused.all, /the host isn't as the security document says.*monoclaw-config repair/);
     } finally {
       await stack.root(mend);
     }
-    const passed = await keys.deploy("apply", envelope);
+    const passed = await keys.apply(envelope);
     assert.equal(passed.exitCode, 0, passed.all);
     assert.match(passed.stdout, /^audit: \d+ pass, \d+ warn, 0 fail$/m);
   },
@@ -31,7 +31,7 @@ hostTest(
 hostTest(
   "Security Audit: `up` itself fails and names the row; mended, it succeeds, and `audit` is its summary",
   async (stack) => {
-    // Sent again as it is, for a new generation would stay on the host that other tests share.
+    // Sent again as it is.
     const found = (await stack.resources()).find(({ urn }) => urn.endsWith("::gateway-audit-apply"));
     await stack.root(broken);
     try {

@@ -44,12 +44,15 @@ async function withLog(stack: TestStack, body: () => Promise<void>): Promise<voi
   }
 }
 
-/** The files that layers own, what runs, and what the firewall says: a change of any shows. */
+/**
+ * The files that layers own, what runs, and what the firewall says: a change of any shows. What a layer was given last is no part of it: that
+ * is remembered also if it failed.
+ */
 export async function fingerprint(stack: TestStack): Promise<string> {
   return stack.root(`set -euo pipefail
     paths=(/etc /usr/local /var/lib/monoclaw /var/lib/openclaw/.openclaw/openclaw.json)
-    find "\${paths[@]}" -printf '%p %y %m %U:%G %l\\n' | sort
-    find "\${paths[@]}" -type f -print0 | sort -z | xargs -0 sha256sum
+    find "\${paths[@]}" -path '/var/lib/monoclaw/given/*' -prune -o -printf '%p %y %m %U:%G %l\\n' | sort
+    find "\${paths[@]}" -path '/var/lib/monoclaw/given/*' -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
     ls -A /opt/openclaw; dpkg-query -W -f '\${Package} \${db:Status-Status}\\n'
     ufw status verbose; sshd -T | sort; ss -Hltn | awk '{print $4}' | sort
     systemctl show ssh ufw openclaw -p Id,ActiveState,UnitFileState; systemctl show openclaw -p MainPID

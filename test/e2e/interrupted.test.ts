@@ -5,11 +5,8 @@ import { sshScript } from "../../components/layers/ssh";
 import { until } from "./attacker";
 import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
-import type { TestStack } from "./stack";
 
 const hostTest = host("ssh", { gateway: false });
-
-const generationOf = async (stack: TestStack) => Number(await stack.root("cat /var/lib/monoclaw/generation"));
 
 /** Applies a properly signed script that must fail for this reason and leave the host as it was. */
 function putsBack(name: string, layer: string, script: string, reason: RegExp, prepare = "true", tidy = "true"): void {
@@ -18,8 +15,8 @@ function putsBack(name: string, layer: string, script: string, reason: RegExp, p
     await stack.root(prepare);
     try {
       const before = await fingerprint(stack);
-      const { text } = keys.envelope(layer, script, await generationOf(stack));
-      const result = await keys.deploy("apply", text);
+      const { text } = keys.envelope(layer, script);
+      const result = await keys.apply(text);
       assert.equal(result.exitCode, 91, result.all);
       assert.match(result.all, reason);
       assert.equal(await fingerprint(stack), before);
@@ -88,7 +85,6 @@ hostTest(
   "SIGKILL or a power cut at each step of an apply: all old or all new at once or at boot, and the next run works",
   async (stack) => {
     const keys = await Keys.of(stack);
-    const generation = await generationOf(stack);
     const own = randomUUID();
     // Two files change, one goes, one comes: each version n is a, b and c<n> with the content n.
     const version = (n: number) => `a:${String(n)}\nb:${String(n)}\nc${String(n)}:${String(n)}\na\nb\nc${String(n)}`;
@@ -104,11 +100,11 @@ for file in a b c${next}; do put 644 root:root /etc/e2e/$file <<<${next}; done
 guard /etc/e2e/c${old}; rm -f /etc/e2e/c${old}
 commit
 `;
-        const { text } = keys.envelope("e2e-kill", script, generation);
+        const { text } = keys.envelope("e2e-kill", script);
         // With "power" nothing of the unit runs any more, as after a power cut; without, the unit's end must mend it.
         for (const mode of ["power", "kill"] as const) {
           await stack.root(`echo 0 >/run/e2e/calls; echo ${next} >/run/e2e/armed; touch /run/e2e/${mode}`);
-          const result = await keys.deploy("apply", text);
+          const result = await keys.apply(text);
           const found = await stack.root(`rm -f /run/e2e/{armed,power,kill,off}
             ${mode === "power" ? "/usr/local/vps-scripts/receiver.sh recover" : ""}
             ${look}; ls -A /var/lib/monoclaw/journal`);
@@ -121,7 +117,7 @@ commit
             break;
           }
         }
-        const again = await keys.deploy("apply", text);
+        const again = await keys.apply(text);
         assert.equal(again.exitCode, 0, `after a kill at call ${next}: ${again.all}`);
         assert.equal((await stack.root(look)).trim(), version(now + 1));
         assert.ok(now < 80, "the apply never got through");
@@ -140,8 +136,8 @@ hostTest("No lock-out: a firewall that closes the way in is put back when nobody
     /confirm_within \d+/,
     "confirm_within 3",
   );
-  const { text } = keys.envelope("firewall", script, await generationOf(stack));
-  const result = await keys.deploy("apply", text);
+  const { text } = keys.envelope("firewall", script);
+  const result = await keys.apply(text);
   assert.equal(result.exitCode, 0, result.all);
   assert.doesNotMatch(await stack.root("ufw status"), /22022/);
   const cut = await stack.ssh("true", { args: ["-o", "ConnectTimeout=1"] });

@@ -8,6 +8,7 @@ import { suites } from "../../lab/host/suites";
 import { removeTrees } from "../../lab/run";
 import { instanceOf } from "../../lab/instances";
 import { tailscaleArchive } from "../../lab/tailnet/downloads";
+import { oldProgram, releaseFile } from "../upgrade/oldProgram";
 import { cached, fingerprint } from "../../toolchain/cache";
 import { root } from "../../toolchain/paths";
 import { cloud, until } from "./attacker";
@@ -20,6 +21,8 @@ interface KindDefinition {
   readonly image: string;
   /** Makes its stack, whose `up` brings the host up from nothing. */
   readonly make: () => Promise<TestStack>;
+  /** What goes into it, if that is not today's program. */
+  readonly sources?: readonly string[];
   /** What is set after that `up`. */
   readonly settle?: (stack: TestStack) => Promise<void>;
 }
@@ -43,12 +46,19 @@ const kinds = {
     image: "debian-13",
     make: () => TestStack.make("tailed", onTailnet({ users: ["alice@example.com"], overwriteAcl: true })),
   },
+  /** A host on the tailnet, as the last release set it up; its stack is run by today's program from then on. */
+  released: {
+    image: "debian-13",
+    make: async () =>
+      (await TestStack.make("released", onTailnet({ users: ["alice@example.com"] }))).runBy(oldProgram()),
+    sources: [releaseFile, ...["lab", "toolchain/standins", "toolchain/engine"].map((path) => join(root, path))],
+  },
   /** Machines that were somebody else's before. */
   "debian-12": taken("debian-12"),
   "ubuntu-22.04": taken("ubuntu-22.04"),
   "ubuntu-24.04": taken("ubuntu-24.04"),
   "ubuntu-26.04": taken("ubuntu-26.04"),
-} satisfies Record<string, KindDefinition>;
+} satisfies Readonly<Record<string, KindDefinition>>;
 
 export type Kind = keyof typeof kinds;
 
@@ -67,9 +77,9 @@ const sources = [
 
 /** Folder of the kept host in the cache, whether it is there or not. */
 function kept(kind: Kind): string {
-  const { image } = kinds[kind];
+  const { image, sources: own = sources }: KindDefinition = kinds[kind];
   const base = baseFor(suites[image] ?? "").key;
-  return cached(join("kinds", kind), fingerprint(sources, [kind, base, tailscaleArchive(instanceOf(instance)).sha256]));
+  return cached(join("kinds", kind), fingerprint(own, [kind, base, tailscaleArchive(instanceOf(instance)).sha256]));
 }
 
 /** What this process's lab holds: decided by the first test that asks. */

@@ -43,7 +43,7 @@ hostTest(
     assert.deepEqual(await findings(stack), [...new Set([...broken, ...beside])].sort());
     for (const layer of chosen) {
       const envelope = keys.envelopes.get(layer) ?? "";
-      const applied = await keys.deploy("apply", envelope);
+      const applied = await keys.apply(envelope);
       assert.equal(applied.exitCode, 0, applied.all);
     }
     assert.deepEqual(await findings(stack), before);

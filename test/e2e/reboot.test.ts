@@ -30,7 +30,7 @@ hostTest("a run whose messenger is ended isn't taken for a success, and the laye
   await stack.root("rm -f /run/e2e-* /etc/e2e-slow");
   for (const [name, find] of Object.entries(messengers)) {
     const { text } = keys.envelope("e2e-slow", slow());
-    const pending = keys.deploy("apply", text);
+    const pending = keys.apply(text);
     try {
       await until("the layer runs", 20, exists(stack, "/run/e2e-began"));
       await stack.root(`kill -TERM $(${find})`);
@@ -42,7 +42,7 @@ hostTest("a run whose messenger is ended isn't taken for a success, and the laye
     assert.notEqual(result.exitCode, 0, `${name}: ${result.all}`);
     await until(`the layer is done without ${name}`, 20, async () => (await waiting(stack)) === "");
     assert.equal(await stack.root("cat /etc/e2e-slow"), "new\n");
-    const again = await keys.deploy("apply", text);
+    const again = await keys.apply(text);
     assert.equal(again.exitCode, 0, again.all);
     await stack.root("rm /run/e2e-began /run/e2e-go /etc/e2e-slow");
   }
@@ -56,7 +56,7 @@ hostTest(
     await stack.root("rm -f /run/e2e-* /etc/e2e-slow; systemctl disable -q --now openclaw");
     for (let turn = 0; turn < 3; turn++) {
       const { text } = keys.envelope("e2e-slow", slow());
-      const pending = keys.deploy("apply", text);
+      const pending = keys.apply(text);
       await until("the layer runs", 20, exists(stack, "/run/e2e-began"));
       assert.equal(await stack.root("cat /etc/e2e-slow"), "new\n");
       await stack.reboot();
@@ -65,7 +65,7 @@ hostTest(
       assert.equal(await exists(stack, "/etc/e2e-slow")(), false, "half a layer is left");
       assert.equal(await stack.root("ls -A /var/lib/monoclaw/journal"), "");
       await stack.root("touch /run/e2e-go");
-      const again = await keys.deploy("apply", text);
+      const again = await keys.apply(text);
       assert.equal(again.exitCode, 0, again.all);
       await stack.root("rm /run/e2e-began /run/e2e-go /etc/e2e-slow");
     }

@@ -77,16 +77,15 @@ hostTest(
     assert.match(other, /WARN token source: was regenerated on this host; take it over with: pulumi up --replace/);
     assert.deepEqual(await tokens(stack), [token, token]);
 
-    // The stack's own envelope, unchanged, is refused by the layer; a higher generation changes nothing of that.
+    // The stack's own envelope, unchanged, is refused by the layer; a higher serial changes nothing of that.
     const keys = await Keys.of(stack);
-    const replayed = await keys.deploy("apply", keys.envelopes.get("gateway-token") ?? "");
+    const replayed = await keys.apply(keys.envelopes.get("gateway-token") ?? "");
     assert.equal(replayed.exitCode, 91);
     assert.ok(
       replayed.stdout.concat(replayed.stderr).includes(`To make a new one for both, run: ${command}`),
       replayed.all,
     );
-    const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
-    stack.configure({ "monoclaw:fail2ban": undefined, "monoclaw:generation": generation + 1 });
+    stack.configure({ "monoclaw:fail2ban": undefined, "monoclaw:serial": Date.now() });
     const refused = await stack.failingUp();
     assert.match(refused, /the token was regenerated on this host, and the stack still has the revoked one/);
     assert.match(refused, /To make a new one for both, run: pulumi up --replace/);

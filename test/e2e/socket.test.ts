@@ -25,18 +25,16 @@ async function listening(stack: TestStack): Promise<string[]> {
 /** Sends the real ssh layer for these ports under a name of its own; `turn` makes each envelope a new one. */
 async function apply(stack: TestStack, sshPorts: readonly number[], turn: string, confirmSeconds?: number) {
   const keys = await Keys.of(stack);
-  const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
   const script = `# ${turn}\n${sshScript({ primaryUser: "ops", sshPorts })}`;
   const { text, digest } = keys.envelope(
     layer,
     confirmSeconds === undefined
       ? script
       : script.replace(/confirm_within \d+/, `confirm_within ${String(confirmSeconds)}`),
-    generation,
   );
-  const result = await keys.deploy("apply", text);
+  const result = await keys.apply(text);
   assert.equal(result.exitCode, 0, result.all);
-  return { confirm: () => keys.deploy(`confirm ${layer} ${digest}`), output: result.all };
+  return { confirm: () => keys.ask("confirm", layer, digest), output: result.all };
 }
 
 /** SSH's greeting on a port, asked from the host itself: its firewall has only the stack's port open. */

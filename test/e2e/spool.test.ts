@@ -72,14 +72,14 @@ hostTest("what a run left when all of it was killed goes with the next run, and 
     "install -d -m 700 /run/monoclaw/spool.dead.00000000; echo left >/run/monoclaw/spool.dead.00000000/envelope",
   );
   await stack.root("mkfifo /run/e2e-go");
-  const slow = keys.deploy("apply", keys.envelope("e2e-spool", "read -r _ </run/e2e-go\n").text);
+  const slow = keys.apply(keys.envelope("e2e-spool", "read -r _ </run/e2e-go\n").text);
   try {
     const end = Date.now() + 20_000;
     while ((await spools()).length !== 1 || (await spools())[0]?.includes("dead") === true) {
       assert.ok(Date.now() < end, `what was left stays: ${(await spools()).join()}`);
     }
     const own = await spools();
-    assert.equal((await keys.deploy("apply", keys.envelope("e2e-spool2", "note fine\n").text)).exitCode, 0);
+    assert.equal((await keys.apply(keys.envelope("e2e-spool2", "note fine\n").text)).exitCode, 0);
     assert.deepEqual(await spools(), own, "the run that is under way keeps its own");
   } finally {
     await stack.root("timeout 10 bash -c 'echo go >/run/e2e-go'; rm /run/e2e-go");

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -48,6 +49,9 @@ export class TestStack {
   /** What the state holds; unset likewise. */
   private known: Promise<readonly Resource[]> | undefined;
 
+  /** Where the engine finds the program. */
+  private program = root;
+
   private constructor(readonly name: string) {
     this.configFile = join(folder, `Pulumi.${name}.yaml`);
   }
@@ -85,6 +89,12 @@ export class TestStack {
     return new TestStack(name);
   }
 
+  /** The same stack, run by the program in another folder: that of an older release. */
+  runBy(program: string): this {
+    this.program = program;
+    return this;
+  }
+
   private get env(): Record<string, string> {
     return {
       PULUMI_BACKEND_URL: `file://${join(folder, "pulumi")}`,
@@ -104,14 +114,19 @@ export class TestStack {
   }
 
   /** Runs the engine on this stack and gives back its output whole, whatever its exit code. */
-  async pulumi(...args: string[]): Promise<Ran> {
+  pulumi(...args: string[]): Promise<Ran> {
+    return this.pulumiWith({}, ...args);
+  }
+
+  /** {@link pulumi} with further variables in its environment. */
+  async pulumiWith(environment: Readonly<Record<string, string>>, ...args: string[]): Promise<Ran> {
     const own = ["--stack", this.name, "--config-file", this.configFile];
     const began = performance.now();
     try {
       return ran(
         await execa("pulumi", [...args, ...own], {
-          cwd: root,
-          env: this.env,
+          cwd: this.program,
+          env: { ...this.env, ...environment },
           all: true,
           reject: false,
           stdin: "ignore",
@@ -123,6 +138,27 @@ export class TestStack {
       }
       noteStep(`pulumi ${args[0] ?? ""} ${this.name}`, (performance.now() - began) / 1000);
     }
+  }
+
+  /** Starts the engine, to be ended by SIGKILL; gives back what does that, and waits until it is gone. */
+  start(...args: string[]): () => Promise<void> {
+    const own = ["--stack", this.name, "--config-file", this.configFile];
+    const run = execa("pulumi", [...args, ...own], {
+      cwd: this.program,
+      env: this.env,
+      reject: false,
+      stdio: "ignore",
+    });
+    return async () => {
+      run.kill("SIGKILL");
+      assert.equal((await run).signal, "SIGKILL", "it was over before it could be killed");
+      this.forget();
+    };
+  }
+
+  /** Takes the lock away that a killed engine has left, as `pulumi up` tells its operator to. */
+  async cancel(): Promise<void> {
+    await execa("pulumi", ["cancel", "--yes", "--stack", this.name], { cwd: this.program, env: this.env });
   }
 
   /** What was read of the state counts no more. */

@@ -193,7 +193,7 @@ const cloudInit = "/etc/sudoers.d/90-cloud-init-users";
 /** Applies the users layer of the stack once more. */
 const applyUsers = async (stack: TestStack) => {
   const keys = await Keys.of(stack);
-  return keys.deploy("apply", keys.envelopes.get("users") ?? "");
+  return keys.apply(keys.envelopes.get("users") ?? "");
 };
 
 /** Files that would win over ours; each gives the primary user more, or takes something away. */

@@ -228,7 +228,7 @@ export const refused: readonly string[] = commands
     ["devices /etc/shadow", "approve", `approve ${quote(`$(${place}/payload)`)}`, "forget --all", "forget ../x"].map(
       (words) => `sudo -n monoclaw-config ${words}`,
     ),
-    [`confirm ssh x`, `confirm ../ssh ${"0".repeat(64)}`, `confirm ssh $'${"0".repeat(64)}\\nid'`].map(
+    [`confirm ssh ${"0".repeat(64)}`, `await ssh ${"0".repeat(64)}`, "leave", "leave-soon"].map(
       (words) => `sudo -n monoclaw-config ${words}`,
     ),
     ["status x", "serve /etc/shadow", "serve reset x", "'serve' reset --bg", "up"].map(

@@ -64,7 +64,7 @@ export async function gatewayPid({ stack }: Sender): Promise<string> {
 export async function standing({ stack }: Sender): Promise<string[]> {
   // Tailscale's own listener on the tailnet has another port each time, and none while the login is refused.
   const volatile =
-    /\/var\/lib\/monoclaw\/(generation|openclaw-audit)$|\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-$|^(100\.64\.\d+\.\d+|\[fd7a:115c:a1e0:[0-9a-f:]*\]):\d+$/;
+    /\/var\/lib\/monoclaw\/openclaw-audit$|\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-$|^(100\.64\.\d+\.\d+|\[fd7a:115c:a1e0:[0-9a-f:]*\]):\d+$/;
   return (await fingerprint(stack)).split("\n").filter((each) => !volatile.test(each));
 }
 

@@ -5,7 +5,13 @@ import { tailnetAccess } from "../../lab/tailnet/access";
 import { loginServer, tailnetDomain } from "../../lab/tailnet/config";
 import { tailscaleArchive } from "../../lab/tailnet/downloads";
 import { managementScript } from "../../components/layers/management";
-import { dashboardScript, tailnetScript, tailscaleScript, type TailnetHost } from "../../components/layers/tailscale";
+import {
+  dashboardScript,
+  leaveScript,
+  tailnetScript,
+  tailscaleScript,
+  type TailnetHost,
+} from "../../components/layers/tailscale";
 import { Attacker, until } from "./attacker";
 import { Keys } from "./keys";
 import { instance, operatorKey, type Ran, type TestStack } from "./stack";
@@ -93,22 +99,24 @@ export class Sender {
   private constructor(
     readonly stack: TestStack,
     readonly keys: Keys,
-    private generation: number,
   ) {}
 
   static async of(stack: TestStack): Promise<Sender> {
-    const keys = await Keys.of(stack);
-    return new Sender(stack, keys, keys.generation);
+    return new Sender(stack, await Keys.of(stack));
   }
 
-  /** Applies a script as a layer. A generation of its own each time: none of these envelopes is superseded. */
+  /** Applies a script as a layer, newer than any before. */
   async layer(name: string, script: string): Promise<Ran> {
-    this.generation += 1;
-    return this.keys.deploy("apply", this.keys.envelope(name, script, this.generation).text);
+    return this.keys.apply(this.keys.envelope(name, script).text);
   }
 
   tailscale(pinned: typeof archive | "off" = archive): Promise<Ran> {
     return this.layer("tailscale", tailscaleScript({ archive: pinned === "off" ? undefined : pinned }));
+  }
+
+  /** Leaves the tailnet, as the stack has it done at its end. */
+  leave(): Promise<Ran> {
+    return this.layer("tailnet", leaveScript({ soon: false }));
   }
 
   tailnet(key: string, host: TailnetHost = place): Promise<Ran> {

@@ -35,7 +35,7 @@ hostTest(
     await stack.root(`cat >${file}`, 'Unattended-Upgrade::Origins-Pattern { "origin=*"; };\n');
     try {
       assert.equal((await row(stack, "updates origins"))?.status, "FAIL");
-      const result = await keys.deploy("apply", keys.envelopes.get("updates") ?? "");
+      const result = await keys.apply(keys.envelopes.get("updates") ?? "");
       assert.match(result.stdout, /set aside \/etc\/apt\/apt\.conf\.d\/51-local which overrides this layer/);
       assert.equal((await row(stack, "updates origins"))?.status, "PASS");
     } finally {
@@ -48,7 +48,7 @@ hostTest("Automatic Updates: the timers are active; one that was stopped and dis
   const timers = "apt-daily.timer apt-daily-upgrade.timer";
   assert.equal(await stack.root(`systemctl is-active ${timers}`), "active\nactive\n");
   await stack.root("systemctl disable --quiet --now apt-daily-upgrade.timer");
-  const result = await (await Keys.of(stack)).deploy("apply", (await Keys.of(stack)).envelopes.get("updates") ?? "");
+  const result = await (await Keys.of(stack)).apply((await Keys.of(stack)).envelopes.get("updates") ?? "");
   assert.match(result.stdout, /enabled apt-daily-upgrade.timer, started apt-daily-upgrade.timer/);
   assert.equal(
     await stack.root(`systemctl is-active ${timers}; systemctl is-enabled ${timers}`),
@@ -60,15 +60,14 @@ hostTest("Automatic Updates: reboot `none` never reboots, `automatic` does at it
   const shown = "apt-config dump | grep '^Unattended-Upgrade::Automatic-Reboot'";
   assert.match(await stack.root(shown), /^Unattended-Upgrade::Automatic-Reboot "false";$/m);
   const keys = await Keys.of(stack);
-  const generation = Number(await stack.root("cat /var/lib/monoclaw/generation"));
   // As a layer of another name, so that the stack's own envelope stays the newest.
   const script = updatesScript({ reboot: "automatic", rebootTime: "03:10" });
   try {
-    const result = await keys.deploy("apply", keys.envelope("e2e-updates", script, generation).text);
+    const result = await keys.apply(keys.envelope("e2e-updates", script).text);
     assert.equal(result.exitCode, 0, result.all);
     assert.match(await stack.root(shown), /Automatic-Reboot "true";\n.*Automatic-Reboot-Time "03:10";/);
   } finally {
-    assert.equal((await keys.deploy("apply", keys.envelopes.get("updates") ?? "")).exitCode, 0);
+    assert.equal((await keys.apply(keys.envelopes.get("updates") ?? "")).exitCode, 0);
   }
   assert.match(await stack.root(shown), /^Unattended-Upgrade::Automatic-Reboot "false";$/m);
 });

@@ -42,8 +42,8 @@ function wrong(raw: Record<string, unknown>): string[] {
 }
 
 void test("SSH keys are all that a stack has to set; the defaults are secure", () => {
-  const { generation, hosts } = parseConfig({ authorizedKeys: [key] }, folder);
-  assert.equal(generation, 1);
+  const { serial, hosts } = parseConfig({ authorizedKeys: [key] }, folder);
+  assert.equal(serial, 1);
   assert.deepEqual(
     [...hosts],
     [
@@ -93,15 +93,15 @@ void test("every mistake is reported in one go, with key, value, reason and the 
     sshprot: 1,
     limits: { memoryMax: "2 GB", tasksMax: "many", x: 1 },
     server: { type: "huge machine" },
-    generation: 0,
+    serial: 0,
   });
   assert.deepEqual(found.map((mistake) => mistake.key).sort(), [
     "authorizedKeys",
-    "generation",
     "limits.memoryMax",
     "limits.tasksMax",
     "limits.x",
     "primaryUser",
+    "serial",
     "server.type",
     "sshPort",
     "sshprot",

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { layerNames, layersTouchedBy, ofKind, ofLayer } from "../selection";
 
 const root = join(__dirname, "../..");
-const kinds = ["unit", "host", "tailnet", "faults", "attacks", "judges"];
+const kinds = ["unit", "host", "tailnet", "faults", "attacks", "upgrade", "judges"];
 
 /** Whether a pattern of test names matches a text of the file, or of one that it takes tests from: names stand there in quotes. */
 function isNameThere(file: string, names: string): boolean {

@@ -35,7 +35,7 @@ export function isUnit(path: string): boolean {
 
 /** What a test file needs. The lab's own tests make the labs that they need themselves, and there is one of their name. */
 export function needOf(path: string): Need {
-  if (/^test\/(?:e2e|attacks|judges)\//.test(path)) return "lane";
+  if (/^test\/(?:e2e|attacks|upgrade|judges)\//.test(path)) return "lane";
   return path.startsWith("test/lab/") && !isUnit(path) ? "selftest" : "nothing";
 }
 

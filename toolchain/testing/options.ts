@@ -3,7 +3,7 @@ import { cpus } from "node:os";
 /** A command line that asks for something that there isn't: exit code 2. */
 export class UsageError extends Error {}
 
-export const kinds = ["unit", "host", "tailnet", "faults", "attacks", "judges"] as const;
+export const kinds = ["unit", "host", "tailnet", "faults", "attacks", "upgrade", "judges"] as const;
 export type Kind = (typeof kinds)[number];
 
 /** What `npm test -- …` was asked for. */

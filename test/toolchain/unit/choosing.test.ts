@@ -56,7 +56,7 @@ void describe("the command line of npm test", () => {
   for (const [args, message] of [
     [["--layr", "ssh"], /there is no option --layr\n.*--layer NAME/],
     [["--layer"], /--layer needs a value/],
-    [["--kind", "e2e"], /there is no kind e2e: unit, host, tailnet, faults, attacks, judges/],
+    [["--kind", "e2e"], /there is no kind e2e: unit, host, tailnet, faults, attacks, upgrade, judges/],
     [["--lanes", "0"], /--lanes 0: a number from 1/],
   ] as const) {
     void it(`refuses ${args.join(" ")}`, () => {

@@ -6,7 +6,7 @@
 #   LAYER        what the layer is about to change (layer.sh says how); it is put back, unless this folder was renamed:
 #   LAYER.done   the change stays; only the books are still to be closed
 #   LAYER.gone   nothing any more: the folder is being removed
-# In each of the first two: envelope, and accepted (digest and generation). pending: waits for a confirmation.
+# In each of the first two: envelope, and accepted (digest and serial). pending: waits for a confirmation.
 #
 # variables: state, run, scripts, spool (of the receiver), LAYER, JOURNAL (set by lock_layer)
 
@@ -30,7 +30,9 @@ begin() {
   {
     install -d -m 700 "$JOURNAL.new" && touch "$JOURNAL.new"/{paths,undo,staged,notes} &&
       { [[ ! -e $spool/envelope ]] || cp -- "$spool/envelope" "$JOURNAL.new/envelope"; } &&
-      printf '%s %s\n' "${digest-}" "${generation-}" >"$JOURNAL.new/accepted" &&
+      printf '%s %s\n' "${digest-}" "${serial-}" >"$JOURNAL.new/accepted" &&
+      { [[ -z ${serial-} ]] || { cp -- "$JOURNAL.new/accepted" "$state/given/$LAYER.new" && sync "$state/given/$LAYER.new" &&
+        mv -f -- "$state/given/$LAYER.new" "$state/given/$LAYER"; }; } &&
       sync "$JOURNAL.new"/* "$JOURNAL.new" && mv -T -- "$JOURNAL.new" "$JOURNAL"
   } || refuse 95 "can't write to $state: is the disk full or read-only? (df -h -i $state)"
 }
@@ -64,7 +66,7 @@ finish() {
   else
     keep
   fi
-  logger -t monoclaw -- "layer $LAYER: ${notes:-unchanged} (generation $generation, $digest)"
+  logger -t monoclaw -- "layer $LAYER: ${notes:-unchanged} (serial $serial, $digest)"
   printf '%s: %s\n' "$LAYER" "${notes:-unchanged}"
 }
 
@@ -80,7 +82,7 @@ is_running() {
 
 # is_newest: the envelope with this digest is the one that this layer has now.
 is_newest() {
-  [[ -s $state/applied/$LAYER && $(tail -n 1 "$state/applied/$LAYER") == "$digest" ]]
+  [[ -s $state/applied/$LAYER && $(tail -n 1 "$state/applied/$LAYER") == "$digest"* ]]
 }
 
 # keep: the change stays from here on. One rename, so whatever happens it stays whole or goes whole.
@@ -92,15 +94,11 @@ keep() {
 
 # settle: closes the books of a change that stays; again, if that was interrupted.
 settle() {
-  local digest generation highest=0 global
+  local digest serial global
   [[ -d $JOURNAL.done ]] || return 0
-  read -r digest generation <"$JOURNAL.done/accepted"
+  read -r digest serial <"$JOURNAL.done/accepted"
   exec {global}>"$run/lock.books"
   flock "$global"
-  [[ ! -s $state/generation ]] || highest=$(<"$state/generation")
-  if ((generation > highest)); then
-    write "$state/generation" <<<"$generation"
-  fi
   # For repair; but a secret lies in one place only.
   rm -f -- "$state/unconfirmed/$LAYER"
   if [[ -e $JOURNAL.done/secret ]]; then
@@ -108,7 +106,7 @@ settle() {
   elif [[ -e $JOURNAL.done/envelope ]]; then
     mv -fT -- "$JOURNAL.done/envelope" "$state/envelopes/$LAYER"
   fi
-  is_newest || append "$digest" "$state/applied/$LAYER"
+  is_newest || write "$state/applied/$LAYER" <<<"$digest $serial"
   grep -qsxF "$LAYER" "$state/order" || append "$LAYER" "$state/order"
   exec {global}>&-
   discard "$JOURNAL.done"

@@ -16,4 +16,4 @@ if [[ ${tailnet[login]} == no ]]; then
 fi
 leave_tailnet || fail "${tailnet[server]} didn't take the log-out: $(tail -n 1 "$JOURNAL/tailscale.log"). To go on without, delete the device" \
   "${tailnet[name]:-${tailnet[hostname]}} there"
-progress "left the tailnet of ${tailnet[server]}"
+note "left the tailnet of ${tailnet[server]}"

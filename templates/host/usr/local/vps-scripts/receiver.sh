@@ -1,33 +1,36 @@
 #!/usr/bin/env bash
-# Receives signed layers: checks an envelope in every respect, then runs its script as root, all or nothing.
+# Receives signed layers: checks an envelope in every respect, then does what it asks for as root, all or nothing.
 # monoclaw-config runs it in a transient systemd unit, so neither the caller's limits and environment nor a lost
 # connection reach it. When the unit ends, however it ends, `tidy` puts back what was left half done.
 #
-# usage: receiver.sh apply                    the envelope is on stdin
-#        receiver.sh confirm LAYER DIGEST     keeps a change that waits for a new connection
-#        receiver.sh await LAYER DIGEST       waits for that confirmation; applies the change again if it was put back
+# usage: receiver.sh apply                    the envelope is on stdin; the signed answer comes on stdout, all else on stderr
 #        receiver.sh revert LAYER             puts a change back that nobody confirmed (its timer runs this)
 #        receiver.sh verify                   as apply, but only says whether it would be accepted
 #        receiver.sh repair                   applies every layer again, as it was confirmed
 #        receiver.sh reapply LAYER            applies one layer again, as it was confirmed
 #        receiver.sh regenerate-token         makes a new gateway token here
-#        receiver.sh leave                    takes this host off its tailnet
+#        receiver.sh leave                    takes this host off its tailnet, soon: what the tailnet layer asks for at its end
 #        receiver.sh tidy                     puts back or closes what a killed run has left
 #        receiver.sh recover                  at boot: the same for whatever was under way when the power went
-#        receiver.sh first-contact            replaces the single-use host key and prints the new public one
+#        receiver.sh first-contact            replaces the single-use host key; the signed answer is the new public one
 #
 # An envelope is a header of fixed lines, an empty line, the script, and an SSH signature (namespace monoclaw-layer)
 # over all that precedes it:
-#   monoclaw-envelope 1 / host ID / layer NAME / generation N / length BYTES
+#   monoclaw-envelope 2 / host ID / machine ID / layer NAME / serial N / act ACT / content plain|age / length BYTES
+# ACT is apply, or for a change that waits, with the digest of its envelope: `confirm DIGEST` keeps it, for the sender came in over a new
+# connection; `await DIGEST` waits for that, and applies the change again if it was put back. Those two have no script.
+#
+# An answer is signed with the SSH host key (namespace monoclaw-answer), which only root reads:
+#   monoclaw-answer 1 / request DIGEST / outcome done / length BYTES, an empty line, what the run said, the signature
 #
 # exit codes: 80 empty, 81 too large, 82 truncated, 83 malformed, 84 unsigned, 85 another key, 86 altered,
-#   87 another host's, 88 lower generation, 89 superseded, 90 busy, 91 layer failed (all put back) or cloud-init did, 92 no trust,
-#   93 not pending any more, 94 stdin too slow, 95 disk full or read-only, 96 ended before its time (monoclaw-config says it)
+#   87 another host's or machine's, 88 can't be decrypted, 89 superseded, 90 busy, 91 layer failed (all put back) or cloud-init did,
+#   92 no trust, 93 not pending any more, 94 stdin too slow, 95 disk full or read-only, 96 ended before its time (monoclaw-config says it)
 set -euo pipefail
 umask 077
 
 readonly trust=/etc/monoclaw state=/var/lib/monoclaw run=/run/monoclaw scripts=/usr/local/vps-scripts
-readonly max_bytes=1048576 stdin_seconds=60
+readonly max_bytes=1048576 stdin_seconds=60 host_key=/etc/ssh/ssh_host_ed25519_key
 spool='' speaking='' speakers=()
 # shellcheck source=templates/host/usr/local/vps-scripts/journal.sh
 source "$scripts/journal.sh"
@@ -47,55 +50,83 @@ main() {
   # Ended by a signal, systemd would call it a success.
   trap 'exit 143' TERM INT HUP
   cd /
-  install -d -m 700 "$run" "$state" "$state/journal" "$state/applied" "$state/unconfirmed" "$state/envelopes" ||
+  install -d -m 700 "$run" "$state" "$state/journal" "$state/applied" "$state/unconfirmed" "$state/envelopes" "$state/asked" "$state/given" ||
     refuse 95 "can't write to $state: is the disk full or read-only? (df -h -i $state)"
   case $command in
-    repair | reapply | regenerate-token | leave | confirm | await) speak ;;
+    repair | reapply | regenerate-token | leave) speak ;;
   esac
   case $command in
     apply)
       receive
-      speak # not before: what it refuses it says itself, even if there is no room for a file, and it holds no lock
-      apply
+      request=$digest
+      speak answering # not before: what it refuses it says itself, even if there is no room for a file, and it holds no lock
+      case $act in
+        apply) apply ;;
+        confirm) confirm ;;
+        await) await_confirmation ;;
+      esac
+      make_answer "$spool/out" >>"$spool/answer"
       ;;
     verify)
       receive
       check_history
-      printf 'layer %s, generation %s: this host would accept it\n' "$LAYER" "$generation"
+      printf 'layer %s, serial %s: this host would accept it\n' "$LAYER" "$serial"
       ;;
     repair) repair ;;
     reapply) reapply "$2" ;;
     regenerate-token) regenerate_token ;;
     leave) leave ;;
-    confirm) confirm "$2" "$3" ;;
-    await) await_confirmation "$2" "$3" ;;
     revert) revert "$2" ;;
     tidy) tidy ;;
     recover) each_journal left-over boot ;;
     left-over) left_over "$2" "${3-}" ;;
     first-contact) first_contact ;;
     *)
-      printf 'usage: receiver.sh apply|verify|confirm|await|revert|repair|tidy|recover|regenerate-token|leave|first-contact\n' >&2
+      printf 'usage: receiver.sh apply|verify|revert|repair|tidy|recover|regenerate-token|leave|first-contact\n' >&2
       exit 64
       ;;
   esac
-  # Who asked takes nothing else for a success. It may be gone, and its file with it.
+  say_done
+}
+
+# say_done: who asked takes nothing else for a success. It may be gone, and its file with it.
+say_done() {
   [[ ! -e $answer ]] || printf 'done\n' >"$answer"
 }
 
-# speak: from here on what this run says goes through files, from which two processes pass it on. Whoever asked may not read it, and
-# must not hold up the layer or its lock by that. What programs of other users have said is in it, so control characters are not.
+# speak [answering]: from here on what this run says goes through files, from which processes pass it on. Whoever asked may not read
+# it, and must not hold up the layer or its lock by that. What programs of other users have said is in it, so control characters are not.
+# Who answers says everything on stderr, and the answer alone on stdout.
 speak() {
   make_spool
   : >"$spool/out"
   : >"$spool/err"
+  : >"$spool/answer"
   sleep infinity &
   speaking=$!
-  pass_on "$spool/out" 2>/dev/null &
-  speakers=("$!")
+  if [[ -n ${1-} ]]; then
+    pass_on "$spool/answer" 2>/dev/null &
+    speakers=("$!")
+    pass_on "$spool/out" >&2 2>/dev/null &
+  else
+    pass_on "$spool/out" 2>/dev/null &
+  fi
+  speakers+=("$!")
   pass_on "$spool/err" >&2 2>/dev/null &
   speakers+=("$!")
   exec >>"$spool/out" 2>>"$spool/err"
+}
+
+# make_answer FILE: prints the signed answer to the request, with the text in FILE.
+make_answer() {
+  {
+    LC_ALL=C sed 's/[^\t -~]/?/g' "$1" >"$spool/text" &&
+      printf 'monoclaw-answer 1\nrequest %s\noutcome done\nlength %s\n\n' "$request" "$(stat -c %s "$spool/text")" >"$spool/signed" &&
+      cat "$spool/text" >>"$spool/signed"
+  } || refuse 95 "can't write to $run: is it full? (df -h -i $run)"
+  cat "$spool/signed"
+  ssh-keygen -q -Y sign -n monoclaw-answer -f "$host_key" <"$spool/signed" 2>/dev/null ||
+    refuse 92 "$host_key doesn't sign: is it missing?"
 }
 
 # pass_on FILE: prints what it gains, until the run has said all.
@@ -138,9 +169,10 @@ make_spool() {
   exec {turn}>&- # not before: another run would take this one's for what is left
 }
 
-# receive: reads the envelope, bounded in size and time, and checks it. Sets LAYER, digest, generation and spool.
+# receive: reads the envelope, bounded in size and time, and checks it. Sets LAYER, digest, serial, act, subject (the digest that a
+# confirmation names) and spool.
 receive() {
-  local magic host layer gen length header signed total code=0
+  local magic host machine layer number asks content length header signed armor total code=0 line='[A-Za-z0-9+/=]{1,70}'$'\n'
   make_spool
   timeout "$stdin_seconds" head -c $((max_bytes + 1)) >"$spool/envelope" || code=$?
   ((code != 124)) || refuse 94 "the envelope wasn't complete within $stdin_seconds seconds"
@@ -150,11 +182,14 @@ receive() {
   ((total <= max_bytes)) || refuse 81 "the envelope is larger than $max_bytes bytes"
 
   # Reading drops NUL bytes; the comparison with the rebuilt header below is what counts.
-  { IFS= read -r magic && IFS= read -r host && IFS= read -r layer && IFS= read -r gen && IFS= read -r length; } \
-    <"$spool/envelope" 2>/dev/null || truncated_or_malformed
-  [[ $magic == 'monoclaw-envelope 1' && $host =~ ^host\ [0-9a-f]{32}$ && $layer =~ ^layer\ [a-z][a-z0-9-]{0,31}$ &&
-    $gen =~ ^generation\ [1-9][0-9]{0,8}$ && $length =~ ^length\ [1-9][0-9]{0,6}$ ]] || truncated_or_malformed
-  printf -v header '%s\n%s\n%s\n%s\n%s\n\n' "$magic" "$host" "$layer" "$gen" "$length"
+  { IFS= read -r magic && IFS= read -r host && IFS= read -r machine && IFS= read -r layer && IFS= read -r number && IFS= read -r asks &&
+    IFS= read -r content && IFS= read -r length; } <"$spool/envelope" 2>/dev/null || truncated_or_malformed
+  [[ $magic != 'monoclaw-envelope 1' ]] || older_format "$machine" "$layer"
+  [[ $magic == 'monoclaw-envelope 2' && $host =~ ^host\ [0-9a-f]{32}$ && $machine =~ ^machine\ [0-9a-f]{32}$ &&
+    $layer =~ ^layer\ [a-z][a-z0-9-]{0,31}$ && $number =~ ^serial\ [1-9][0-9]{0,14}$ &&
+    $asks =~ ^act\ (apply|(confirm|await)\ [0-9a-f]{64})$ && $content =~ ^content\ (plain|age)$ &&
+    $length =~ ^length\ (0|[1-9][0-9]{0,6})$ ]] || truncated_or_malformed
+  printf -v header '%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n\n' "$magic" "$host" "$machine" "$layer" "$number" "$asks" "$content" "$length"
   signed=$((${#header} + ${length#length }))
   ((total >= signed)) || refuse 82 "the envelope ends after $total of its $signed bytes"
   ((total > signed)) || refuse 84 "the envelope has no signature"
@@ -165,23 +200,51 @@ receive() {
     refuse 83 "what follows the script is not a signature"
   [[ $(tail -c 28 "$spool/signature" | tr -d '\0') == '-----END SSH SIGNATURE-----' ]] ||
     refuse 82 "the signature is incomplete"
+  # One signature and nothing else: the dot keeps the last line break, and a file with NUL bytes is longer than what was read.
+  armor=$(tr -d '\0' <"$spool/signature" && printf .)
+  if [[ ! $armor =~ ^-----BEGIN\ SSH\ SIGNATURE-----$'\n'($line)+-----END\ SSH\ SIGNATURE-----$'\n'\.$ ]] ||
+    ((${#armor} != $(stat -c %s "$spool/signature") + 1)); then
+    refuse 83 "something stands within or behind the signature"
+  fi
 
   LAYER=${layer#layer }
-  generation=${gen#generation }
+  serial=${number#serial }
+  read -r _ act subject <<<"$asks"
   digest=$(sha256sum <"$spool/message")
   digest=${digest%% *}
-  check_trust "${host#host }"
+  check_trust "${host#host }" "${machine#machine }"
   tail -c +"$((${#header} + 1))" "$spool/message" >"$spool/script"
+  if [[ $content == *' age' ]]; then
+    mv -- "$spool/script" "$spool/encrypted"
+    age --decrypt --identity "$host_key" --output "$spool/script" "$spool/encrypted" ||
+      refuse 88 "the script of layer $LAYER can't be decrypted on this host"
+  fi
+}
+
+# older_format LAYER GENERATION: the stack sends one envelope of the first format to every machine, which brings an old one this receiver.
+older_format() {
+  [[ "$1 $2" == 'layer receiver generation 999999999' ]] ||
+    refuse 83 'the envelope is of the first format, which this host takes no more: is this an old checkout of the program?'
+  printf 'this host takes the second format\n'
+  say_done
+  exit
 }
 
 truncated_or_malformed() {
-  if (($(wc -l <"$spool/envelope") < 5)); then
+  if (($(wc -l <"$spool/envelope") < 8)); then
     refuse 82 "the envelope ends within its header"
   fi
   refuse 83 "the header is malformed"
 }
 
-# check_trust HOST_ID: the envelope is for this host and signed by its signing key.
+# machine_id: names this machine by its SSH host key.
+machine_id() {
+  local sum
+  sum=$(cut -d' ' -f1,2 "$host_key.pub" | tr -d '\n' | sha256sum)
+  printf '%s' "${sum::32}"
+}
+
+# check_trust HOST_ID MACHINE_ID: the envelope is for this host and machine, and signed by its signing key.
 check_trust() {
   local file
   for file in host-id allowed_signers; do
@@ -190,6 +253,7 @@ check_trust() {
       refuse 92 "$trust/$file is missing, empty or not root's alone: nothing can be trusted"
   done
   [[ $1 == "$(<"$trust/host-id")" ]] || refuse 87 "the envelope is for host $1, this is $(<"$trust/host-id")"
+  [[ $2 == "$(machine_id)" ]] || refuse 87 "the envelope is for another machine, which had this one's place: its SSH host key was another"
   ssh-keygen -q -Y find-principals -s "$spool/signature" -f "$trust/allowed_signers" >"$spool/principal" 2>/dev/null ||
     refuse 85 "the signature is not one of this host's signing key"
   grep -qxF monoclaw "$spool/principal" || refuse 85 "the signing key has another principal"
@@ -197,16 +261,35 @@ check_trust() {
     <"$spool/message" >/dev/null 2>&1 || refuse 86 "the envelope was altered, or signed for another purpose"
 }
 
-# check_history: neither older than what the host has seen, nor replaced by a later envelope of the same layer.
+# check_history: newer than all that this layer was ever given, or just what it has, or what it was given last: that may have failed.
 check_history() {
-  local highest=0
-  [[ ! -s $state/generation ]] || highest=$(<"$state/generation")
-  ((generation >= highest)) ||
-    refuse 88 "generation $generation is lower than this host's $highest. If the stack really is the newest," \
-      "run: pulumi config set monoclaw:generation $((highest + 1)), then pulumi up"
-  is_newest || ! grep -qsxF "$digest" "$state/applied/$LAYER" ||
-    refuse 89 "a later version of layer $LAYER replaced this one. To go back to it on purpose," \
-      "run: pulumi config set monoclaw:generation $((highest + 1)), then pulumi up"
+  local has given
+  has=$(serial_of "$state/applied/$LAYER")
+  given=$(serial_of "$state/given/$LAYER")
+  ((given <= has)) || has=$given
+  is_newest || ((serial > has)) || [[ $(cat "$state/given/$LAYER" 2>/dev/null) == "$digest $serial" ]] ||
+    refuse 89 "this host has a later version of layer $LAYER: serial $has, this one has $serial. If this one is the stack's newest, the" \
+      "clock where pulumi runs was set back, or is wrong: set it right and run pulumi up again. If the host's serial is" \
+      "from a clock that was ahead, run: pulumi config set monoclaw:serial $((has + 1)), then pulumi up"
+}
+
+# check_asked: a confirmation counts once, whoever hands it in again.
+check_asked() {
+  local books has
+  exec {books}>"$run/lock.books"
+  flock "$books"
+  has=$(serial_of "$state/asked/$LAYER.$act")
+  ((serial > has)) || refuse 89 "this was asked before: serial $serial, this host has seen $has; run pulumi up again. If the clock where" \
+    "pulumi runs was ahead until now, first: pulumi config set monoclaw:serial $((has + 1))"
+  write "$state/asked/$LAYER.$act" <<<"$digest $serial"
+  exec {books}>&-
+}
+
+# serial_of FILE: the serial in the last line of a book; 0 if there is none, as in the books of the first format.
+serial_of() {
+  local found=''
+  [[ ! -s $1 ]] || read -r _ found < <(tail -n 1 "$1") || :
+  printf '%s' "${found:-0}"
 }
 
 # apply: what is in force already may be handed in by anybody, as often as he likes; so it waits for nobody, and what is new goes first.
@@ -227,16 +310,16 @@ apply() {
   finish
 }
 
-# confirm LAYER DIGEST: the caller came in over a new connection, so what the layer changed may stay.
+# confirm: the sender came in over a new connection, so what the layer changed may stay.
 confirm() {
-  local asked=$2
-  LAYER=$1 digest=$2
+  digest=$subject
   is_known
   # Who asks for what is in force takes no lock.
   if ! is_running && is_newest; then
     printf '%s: in force\n' "$LAYER"
     return
   fi
+  check_asked
   lock_layer 60
   if is_pending "$digest"; then
     keep
@@ -245,7 +328,7 @@ confirm() {
   elif is_newest; then
     printf '%s: in force\n' "$LAYER"
   else
-    apply_again "$asked"
+    apply_again "$subject"
     is_pending || return 0
     refuse 93 "nobody had confirmed layer $LAYER in time, so it was put back. It has been applied again now:" \
       "run pulumi up once more, soon, to confirm it"
@@ -271,12 +354,15 @@ apply_again() {
   finish
 }
 
-# await_confirmation LAYER DIGEST: for a change of the way in. It comes in by the old way, and fails if nobody gets in by the new.
+# await_confirmation: for a change of the way in. It comes in by the old way, and fails if nobody gets in by the new.
 await_confirmation() {
-  LAYER=$1 digest=$2
+  digest=$subject
   is_known
   lock_layer 60
-  is_newest || is_pending "$digest" || apply_again "$2"
+  if ! is_newest && ! is_pending "$digest"; then
+    check_asked
+    apply_again "$subject"
+  fi
   until is_newest; do
     exec {lock}>&-
     sleep 0.2
@@ -307,7 +393,8 @@ repair() {
   local code=0 layer
   [[ -s $state/order ]] || refuse 93 'no layer has been applied on this host yet'
   while IFS= read -r layer <&3; do
-    if [[ -s $state/envelopes/$layer ]]; then
+    # One of the first format is of a layer that the stack has no more.
+    if [[ -s $state/envelopes/$layer && $(head -n 1 "$state/envelopes/$layer") == 'monoclaw-envelope 2' ]]; then
       "$scripts/receiver.sh" reapply "$layer" </dev/null 3<&- || code=$?
     fi
   done 3< <(
@@ -317,7 +404,7 @@ repair() {
   return "$code"
 }
 
-# reapply LAYER: its generation doesn't matter, as it is what this host has now.
+# reapply LAYER: what this host has now.
 reapply() {
   LAYER=$1
   lock_layer
@@ -338,7 +425,7 @@ regenerate_token() {
   discard "$JOURNAL"
 }
 
-# leave: takes this host off its tailnet, which the stack does before it gives the host up. Nothing to leave is fine.
+# leave: takes this host off its tailnet. Nothing to leave is fine.
 leave() {
   LAYER=tailnet
   if [[ ! -x /usr/bin/tailscale || ! -e $scripts/leave-tailnet.sh ]]; then
@@ -361,7 +448,10 @@ tidy() {
 
 # first_contact: the host makes its own key; the one from user_data was for this one connection.
 first_contact() {
-  local key=/etc/ssh/ssh_host_ed25519_key
+  local key=$host_key
+  request=$(printf first-contact | sha256sum)
+  request=${request%% *}
+  make_spool
   # Only a new server waits for cloud-init; what that once did on an existing machine is not our concern.
   if [[ -e $trust/bootstrap-host-key ]] && command -v cloud-init >/dev/null; then
     # 2 says done with warnings; cloud-init(1) documents the codes
@@ -371,12 +461,17 @@ first_contact() {
     rm -f -- "$key.new" "$key.new.pub"
     ssh-keygen -q -t ed25519 -N '' -C "$(hostname)" -f "$key.new"
     chmod 644 "$key.new.pub"
+    cut -d' ' -f1,2 "$key.new.pub" >"$spool/out"
+    make_answer "$spool/out" >"$spool/answer" # with the old key, for the new one isn't known yet
     mv -f -- "$key.new.pub" "$key.pub"
     mv -f -- "$key.new" "$key"
     rm -f -- "$trust/bootstrap-host-key"
     systemctl try-reload-or-restart ssh.service
+  else
+    cut -d' ' -f1,2 "$key.pub" >"$spool/out"
+    make_answer "$spool/out" >"$spool/answer"
   fi
-  cut -d' ' -f1,2 "$key.pub"
+  cat "$spool/answer"
 }
 
 main "$@"

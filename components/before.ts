@@ -1,0 +1,53 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** A remote command as the last run of the engine left it. */
+export interface EarlierCommand {
+  readonly create: string;
+  readonly stdin: string;
+  readonly stdout: string;
+}
+
+/** The envelope that a layer was to get last, whether or not it came that far. */
+export interface EarlierLayer {
+  /** SHA-256 of its signed part; empty if it is unknown. */
+  readonly digest: string;
+  /** 0 if it is unknown. */
+  readonly serial: number;
+}
+
+/** What the last run of the engine left of the stack, by the resources' names: nothing in a new stack. */
+export interface Before {
+  readonly commands: ReadonlyMap<string, EarlierCommand>;
+  readonly layers: ReadonlyMap<string, EarlierLayer>;
+}
+
+const read = "pulumi:pulumi:readStackResourceOutputs";
+
+/** What that function answers: resources by URN. */
+type Resources = Readonly<
+  Record<string, { readonly type: string; readonly outputs: Readonly<Record<string, unknown>> }>
+>;
+
+/**
+ * Reads the stack's own state, before anything is declared: what was sent to a host, and whether the host really answered it,
+ * decides whether it is sent again. A preview sees the same state, so it shows the same.
+ *
+ * The engine offers this to every program, as one of its built-in functions; the SDK has no name for it.
+ */
+export async function readBefore(): Promise<Before> {
+  const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
+  const { outputs: resources } = (await pulumi.runtime.invoke(read, { stackName })) as { readonly outputs: Resources };
+  const text = (value: unknown) => (typeof value === "string" ? value : "");
+  const commands = new Map<string, EarlierCommand>();
+  const layers = new Map<string, EarlierLayer>();
+  for (const [urn, { type, outputs }] of Object.entries(resources)) {
+    const name = urn.slice(urn.lastIndexOf("::") + 2);
+    if (type === "command:remote:Command") {
+      const { create, stdin, stdout } = outputs;
+      commands.set(name, { create: text(create), stdin: text(stdin), stdout: text(stdout) });
+    } else if (type === "monoclaw:index:Layer") {
+      layers.set(name, { digest: text(outputs["digest"]), serial: Number(outputs["serial"] ?? 0) });
+    }
+  }
+  return { commands, layers };
+}
