@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { Intended } from "../lib/envelope";
 
 /** A remote command as the last run of the engine left it. */
 export interface EarlierCommand {
@@ -7,18 +8,10 @@ export interface EarlierCommand {
   readonly stdout: string;
 }
 
-/** The envelope that a layer was to get last, whether or not it came that far. */
-export interface EarlierLayer {
-  /** SHA-256 of its signed part; empty if it is unknown. */
-  readonly digest: string;
-  /** 0 if it is unknown. */
-  readonly serial: number;
-}
-
 /** What the last run of the engine left of the stack, by the resources' names: nothing in a new stack. */
 export interface Before {
   readonly commands: ReadonlyMap<string, EarlierCommand>;
-  readonly layers: ReadonlyMap<string, EarlierLayer>;
+  readonly layers: ReadonlyMap<string, Intended>;
 }
 
 const read = "pulumi:pulumi:readStackResourceOutputs";
@@ -39,7 +32,7 @@ export async function readBefore(): Promise<Before> {
   const { outputs: resources } = (await pulumi.runtime.invoke(read, { stackName })) as { readonly outputs: Resources };
   const text = (value: unknown) => (typeof value === "string" ? value : "");
   const commands = new Map<string, EarlierCommand>();
-  const layers = new Map<string, EarlierLayer>();
+  const layers = new Map<string, Intended>();
   for (const [urn, { type, outputs }] of Object.entries(resources)) {
     const name = urn.slice(urn.lastIndexOf("::") + 2);
     if (type === "command:remote:Command") {

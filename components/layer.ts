@@ -3,8 +3,18 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ExistingSettings } from "../lib/config";
 import { encrypt } from "../lib/age";
 import { readAnswer } from "../lib/answer";
-import { type Act, chooseSerial, digest, machineOf, message, sign, signedPart, takeover } from "../lib/envelope";
-import type { Before, EarlierLayer } from "./before";
+import {
+  type Act,
+  chooseSerial,
+  digest,
+  type Intended,
+  machineOf,
+  message,
+  sign,
+  signedPart,
+  takeover,
+} from "../lib/envelope";
+import type { Before } from "./before";
 
 /** Where sshd is reached. */
 export interface Endpoint {
@@ -78,7 +88,7 @@ interface Sending {
   readonly script: pulumi.Input<string>;
   readonly secret: boolean;
   /** What this layer was to get last: if that isn't what the state has as sent, the host may have it all the same. */
-  readonly intended?: EarlierLayer | undefined;
+  readonly intended?: Intended | undefined;
 }
 
 /** An envelope that a host took. */

@@ -97,6 +97,14 @@ function keyId(publicKey: string): string {
   return digest(publicKey.split(" ").slice(0, 2).join(" ")).slice(0, 32);
 }
 
+/** The envelope that a layer was to get last, whether or not it came that far. */
+export interface Intended {
+  /** SHA-256 of its signed part; empty if it is unknown. */
+  readonly digest: string;
+  /** 0 if it is unknown. */
+  readonly serial: number;
+}
+
 /** An envelope that the stack sent before, as its state has it. */
 export interface Earlier {
   /** The envelope. */
@@ -104,7 +112,7 @@ export interface Earlier {
   /** What was said to be the host's answer. */
   readonly answer: string;
   /** The envelope that was to be sent last, if that is known; a run that failed may have sent another one than `envelope`. */
-  readonly intended?: { readonly digest: string; readonly serial: number } | undefined;
+  readonly intended?: Intended | undefined;
 }
 
 /**
@@ -125,8 +133,9 @@ export function chooseSerial(
   const before = Number(/^serial (\d{1,15})$/m.exec(earlier?.envelope.slice(0, 512) ?? "")?.[1] ?? 0);
   if (earlier !== undefined && before > 0 && before >= least) {
     const text = make(before);
-    const isLast = earlier.intended === undefined || earlier.intended.digest === digest(text);
-    if (isLast && earlier.envelope.startsWith(text) && isAnswered(earlier.answer, digest(text))) {
+    const request = digest(text);
+    const isLast = earlier.intended === undefined || earlier.intended.digest === request;
+    if (isLast && earlier.envelope.startsWith(text) && isAnswered(earlier.answer, request)) {
       return before;
     }
   }

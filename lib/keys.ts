@@ -60,17 +60,8 @@ export function sshKeyPair(seedHex: string, comment: string): SshKeyPair {
  */
 export function sshsig(seedHex: string, namespace: string, message: Buffer): string {
   const { object, blob } = keyOf(seedHex);
-  const signature = crypto.sign(null, signedPart(namespace, message), object);
-  const body = Buffer.concat([
-    Buffer.from("SSHSIG"),
-    uint32(1),
-    str(blob),
-    str(namespace),
-    str(""),
-    str(hash),
-    str(Buffer.concat([str(algorithm), str(signature)])),
-  ]);
-  return armor("SSH SIGNATURE", body);
+  const signature = crypto.sign(null, signedBytes(namespace, message), object);
+  return armor("SSH SIGNATURE", signatureBlob(blob, namespace, signature));
 }
 
 /**
@@ -85,26 +76,31 @@ export function verifySshsig(publicKey: string, namespace: string, message: Buff
     /^-----BEGIN SSH SIGNATURE-----\n((?:[A-Za-z0-9+/=]{1,70}\n)+)-----END SSH SIGNATURE-----\n?$/.exec(signature) ??
     [];
   const body = Buffer.from(base64, "base64");
-  const expected = Buffer.concat([
-    Buffer.from("SSHSIG"),
-    uint32(1),
-    str(blob),
-    str(namespace),
-    str(""),
-    str(hash),
-    str(Buffer.concat([str(algorithm), str(Buffer.alloc(64))])),
-  ]);
-  // All but the 64 bytes at the end is known beforehand.
-  if (body.length !== expected.length || !body.subarray(0, -64).equals(expected.subarray(0, -64))) {
+  const raw = body.subarray(-64);
+  // All but these 64 bytes at the end is known beforehand.
+  if (raw.length !== 64 || !body.equals(signatureBlob(blob, namespace, raw))) {
     return false;
   }
   const spki = Buffer.concat([spkiPrefix, blob.subarray(-32)]);
   const key = crypto.createPublicKey({ key: spki, format: "der", type: "spki" });
-  return crypto.verify(null, signedPart(namespace, message), key, body.subarray(-64));
+  return crypto.verify(null, signedBytes(namespace, message), key, raw);
+}
+
+/** A signature without its armour (PROTOCOL.sshsig, section 2). */
+function signatureBlob(keyBlob: Buffer, namespace: string, signature: Buffer): Buffer {
+  return Buffer.concat([
+    Buffer.from("SSHSIG"),
+    uint32(1),
+    str(keyBlob),
+    str(namespace),
+    str(""),
+    str(hash),
+    str(Buffer.concat([str(algorithm), str(signature)])),
+  ]);
 }
 
 /** What is really signed (PROTOCOL.sshsig, section 3). */
-function signedPart(namespace: string, message: Buffer): Buffer {
+function signedBytes(namespace: string, message: Buffer): Buffer {
   const digest = crypto.createHash(hash).update(message).digest();
   return Buffer.concat([Buffer.from("SSHSIG"), str(namespace), str(""), str(hash), str(digest)]);
 }
