@@ -21,19 +21,34 @@ type Resources = Readonly<
   Record<string, { readonly type: string; readonly outputs: Readonly<Record<string, unknown>> }>
 >;
 
+/** @throws pulumi.RunError if the engine can't read the stack: the text says why, and what mends it */
+async function resourcesOf(stackName: string): Promise<Resources> {
+  try {
+    const { outputs } = (await pulumi.runtime.invoke(read, { stackName })) as { readonly outputs: Resources };
+    return outputs;
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    // In the layout of older versions a stack has no project, and no name of three parts.
+    const old = said.includes("invalid character '/'")
+      ? "the state backend has Pulumi's old layout; run: pulumi state upgrade"
+      : said;
+    throw new pulumi.RunError(`the stack's own state can't be read: ${old}`);
+  }
+}
+
 /**
  * Reads the stack's own state, before anything is declared: what was sent to a host, and whether the host really answered it,
  * decides whether it is sent again. A preview sees the same state, so it shows the same.
+ * Secrets come in clear: none of what is taken here is one.
  *
  * The engine offers this to every program, as one of its built-in functions; the SDK has no name for it.
  */
 export async function readBefore(): Promise<Before> {
   const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
-  const { outputs: resources } = (await pulumi.runtime.invoke(read, { stackName })) as { readonly outputs: Resources };
   const text = (value: unknown) => (typeof value === "string" ? value : "");
   const commands = new Map<string, EarlierCommand>();
   const layers = new Map<string, Intended>();
-  for (const [urn, { type, outputs }] of Object.entries(resources)) {
+  for (const [urn, { type, outputs }] of Object.entries(await resourcesOf(stackName))) {
     const name = urn.slice(urn.lastIndexOf("::") + 2);
     if (type === "command:remote:Command") {
       const { create, stdin, stdout } = outputs;

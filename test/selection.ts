@@ -45,7 +45,7 @@ const onTailnet = [part("tailscale", "not installed|another hash|install it, joi
  */
 const byLayer: Readonly<Record<string, readonly Selected[]>> = {
   receiver: [...e2e("envelopes"), ...rows],
-  users: [...e2e("sudo"), attacks("keys"), part("host", "Restricted Sudo|User Isolation|File Permissions"), ...rows],
+  users: [attacks("sudo"), attacks("keys"), part("host", "Restricted Sudo|User Isolation|File Permissions"), ...rows],
   packages: [part("failure", "apt"), part("interrupted", "apt")],
   ssh: [part("host", "^SSH|get no login"), part("interrupted", "ssh layer|AllowUsers"), attacks("places"), ...rows],
   firewall: [part("host", "[Ff]irewall|Loopback|metadata"), part("interrupted", "a firewall that closes"), ...rows],
@@ -62,7 +62,11 @@ const byLayer: Readonly<Record<string, readonly Selected[]>> = {
   tailscale: onTailnet,
   tailnet: onTailnet,
   dashboard: [...onTailnet, ...e2e("devices")],
-  gateway: [part("host", "Systemd Service Hardening|gateway|openclaw"), part("sandbox", "the unit on the host")],
+  gateway: [
+    part("host", "Systemd Service Hardening|gateway|openclaw"),
+    part("sandbox", "the unit on the host"),
+    attacks("planted"),
+  ],
   audit: [part("audit", "every row passes|has a mutation|options|how much"), ...e2e("gate")],
 };
 

@@ -8,7 +8,7 @@ systemd-run --quiet --collect --on-active=2s --timer-property=AccuracySec=50ms -
 progress 'this host leaves its tailnet now'
 {{/soon}}
 {{^soon}}
-if [[ ! -x /usr/bin/tailscale || ! -e /usr/local/vps-scripts/leave-tailnet.sh ]]; then
+if [[ ! -e /usr/local/vps-scripts/leave-tailnet.sh ]]; then # no layer has come so far
   progress 'this host is on no tailnet'
   exit
 fi

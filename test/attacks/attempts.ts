@@ -1,5 +1,4 @@
-import { after } from "node:test";
-import { host } from "../e2e/hostTest";
+import { host, stepsOn } from "../e2e/hostTest";
 import type { Start } from "../e2e/kinds";
 import type { TestStack } from "../e2e/stack";
 
@@ -10,7 +9,7 @@ export type Who =
   | "deploy key" // the key that hands envelopes in, and what it has seen on its way
   | "gateway"; // a process of the gateway's user
 
-/** An attack, tried in as many ways as there are; it throws if one works. */
+/** An attack, tried in as many ways as there are; the body throws if the way works. */
 export type Attack = (
   name: string,
   who: Who,
@@ -19,28 +18,17 @@ export type Attack = (
 ) => void;
 
 /**
- * Attacks on this file's host of kind ssh. Each way is told of by itself if it works, and all are tried; at the file's end a line says how
- * many were tried and how many the host held against.
+ * Attacks on this file's host of kind ssh. Each way is a test of its own within the attack's, and all are tried. At the end of a run a table
+ * says how many were tried and how many the host held against.
  */
-export function attacksOf(file: string, start: Start = {}): Attack {
+export function attacks(start: Start = {}): Attack {
   const hostTest = host("ssh", start);
-  let [tried, held] = [0, 0];
-  after(() => {
-    console.log(`attacks, ${file}: ${String(tried)} tried, ${String(held)} held`);
-  });
   return (name, who, ways, body) => {
-    hostTest(`attack by the ${who}: ${name}`, async (stack) => {
-      const worked: string[] = [];
+    hostTest(`attack by the ${who}: ${name}`, async (stack, t) => {
+      const step = stepsOn(t, stack);
       for (const way of ways) {
-        tried++;
-        try {
-          await body(stack, way);
-          held++;
-        } catch (error) {
-          worked.push(`${way}: ${error instanceof Error ? error.message : String(error)}`);
-        }
+        await step(way, () => body(stack, way));
       }
-      if (worked.length > 0) throw new Error(`worked:\n${worked.join("\n")}`);
     });
   };
 }

@@ -8,10 +8,10 @@ import { sshKeyPair } from "../../lib/keys";
 import { Attacker, until } from "../e2e/attacker";
 import { addressOf, banned, prefixOf } from "../e2e/bans";
 import { instance, type TestStack } from "../e2e/stack";
-import { attacksOf } from "./attempts";
+import { attacks } from "./attempts";
 
 // Whom fail2ban shuts out is what an attacker would like to choose: the operator, for one.
-const attack = attacksOf("bans", { gateway: false });
+const attack = attacks({ gateway: false });
 /** Never sends a packet. */
 const victim = "203.0.113.77";
 const { privateKey } = sshKeyPair("a7".repeat(32), "nobody's");

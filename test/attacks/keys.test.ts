@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { until } from "../e2e/attacker";
 import { Keys } from "../e2e/keys";
-import { attacksOf } from "./attempts";
+import { attacks } from "./attempts";
 
 // Who has had a shell of the primary user's would like to keep the stack from taking his key away.
-const attack = attacksOf("keys", { gateway: false });
+const attack = attacks({ gateway: false });
 
 let made: Promise<Keys> | undefined;
 

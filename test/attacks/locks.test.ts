@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { until } from "../e2e/attacker";
 import { Keys } from "../e2e/keys";
 import type { TestStack } from "../e2e/stack";
-import { attacksOf } from "./attempts";
+import { attacks } from "./attempts";
 
 // Whoever may call the host's commands must not be able to keep the stack, a roll-back or an audit from their turn.
-const attack = attacksOf("locks", { gateway: false });
+const attack = attacks({ gateway: false });
 
 /** Runs a command of sudo's whose output nobody ever reads: the pipe is full before it starts. Ends when the command does. */
 const deaf = `

@@ -4,10 +4,10 @@ import { ls } from "../../lab/client";
 import { Attacker, until } from "../e2e/attacker";
 import { prefixOf } from "../e2e/bans";
 import { instance, type TestStack } from "../e2e/stack";
-import { attacksOf } from "./attempts";
+import { attacks } from "./attempts";
 
 // sshd has places for so many who have not logged in yet. Who takes them all keeps the operator out.
-const attack = attacksOf("places", { gateway: false });
+const attack = attacks({ gateway: false });
 
 /** Takes places and keeps them: connects so often to each address, in turns from each source, and opens again what is closed. */
 const holder = `

@@ -3,10 +3,10 @@ import { randomInt } from "node:crypto";
 import { until } from "../e2e/attacker";
 import { Keys } from "../e2e/keys";
 import type { TestStack } from "../e2e/stack";
-import { attacksOf } from "./attempts";
+import { attacks } from "./attempts";
 
 // The session that carries an envelope and its answer belongs to the primary user: his other processes read and write it.
-const attack = attacksOf("wire");
+const attack = attacks();
 
 /** Takes what comes in, and says what it likes. The answer that it kept is a real one, to another envelope. */
 const startFiles = {

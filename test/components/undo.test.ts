@@ -70,8 +70,14 @@ async function run(config: Group, before: Before): Promise<Before> {
   assert.ok(settings);
   declared.length = 0;
   const registry = settings.openclaw.registry ?? "https://registry.example/";
-  const host = new Host("gateway", { settings, leastSerial: serial, before, registry });
-  await valueOf(host.audit);
+  // Pulumi writes a stack trace for each of thousands of promises, which is a fifth of all that a run costs.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    await valueOf(new Host("gateway", { settings, leastSerial: serial, before, registry }).audit);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
   const commands = new Map(declared.flatMap(command));
   const layers = [...commands].flatMap(([name, { stdin }]) =>
     name.endsWith("-apply")
@@ -125,6 +131,18 @@ for (const name of ["limits.tasksMax", "tailnet.https", "sshPort"]) {
     checkSent(there, await run({}, there), layers);
   });
 }
+
+void test("the page for operators says which layers a change sends", () => {
+  const page = readFileSync(join(__dirname, "../../docs/change-a-setting.md"), "utf8");
+  const rows = [...page.matchAll(/^\| (`[^|]*`) +\| ([^|]*?) +\|/gm)].flatMap(([, keys = "", layers = ""]) =>
+    [...keys.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => [name, layers] as const),
+  );
+  const told = Object.entries(changes).map(([name, [, ...layers]]) => [
+    name,
+    layers.length === everyLayer.length ? "all of them" : layers.join(", "),
+  ]);
+  assert.deepEqual(Object.fromEntries(rows), Object.fromEntries(told));
+});
 
 void test("what has been sent and answered isn't sent again", async () => {
   assert.deepEqual(sent(first, await run({}, first)), []);

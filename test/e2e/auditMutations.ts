@@ -205,6 +205,9 @@ APT`,
   { break: "chmod 755 /etc/cron.d", rows: ["kernel layer: root's jobs"] },
 ];
 
+/** Rows that warn on a healthy host of the lab, which is a container: its kernel is the machine's, and it has no memory or task controller. */
+export const rowsOfContainers: readonly string[] = ["kernel settings", "service MemoryMax", "service TasksMax"];
+
 /** A stranger's server on the gateway's port, which calls itself sshd. */
 const impostor = `import ctypes, http.server
 ctypes.CDLL(None).prctl(15, b"sshd", 0, 0, 0)

@@ -6,7 +6,8 @@ import type { TestStack } from "./stack";
 const DEADLINE_MS = 10 * 60_000;
 
 /** A test on this file's host. If it fails, the error ends with the host's journal. */
-export type HostTest = (name: string, body: (stack: TestStack) => Promise<void>) => void;
+export type HostTest = (name: string, body: HostBody) => void;
+type HostBody = (stack: TestStack, t: TestContext) => Promise<void>;
 
 /**
  * Says which kind of host the tests of this file need. They share it, one after the other; no other file's tests have touched it,
@@ -19,14 +20,10 @@ export function host(kind: Kind, start: Start = {}): HostTest {
 }
 
 /** A test on a stack of its own. If it fails, the error ends with the host's journal. */
-export function stackTest(
-  name: string,
-  make: () => Promise<TestStack>,
-  body: (stack: TestStack) => Promise<void>,
-): void {
-  void test(name, { timeout: DEADLINE_MS }, async () => {
+export function stackTest(name: string, make: () => Promise<TestStack>, body: HostBody): void {
+  void test(name, { timeout: DEADLINE_MS }, async (t) => {
     const stack = await make();
-    await withLog(stack, () => body(stack));
+    await withLog(stack, () => body(stack, t));
   });
 }
 

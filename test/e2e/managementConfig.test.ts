@@ -19,49 +19,48 @@ async function planted(stack: TestStack, script: string, body: () => Promise<voi
   }
 }
 
-hostTest("monoclaw-config show: what the stack expects and openclaw.json, without a secret", async (stack) => {
-  const token = await stack.token();
-  const telegram = {
-    botToken: "123456:abc",
-    apiKey: "k",
-    list: ["sk-live-1"],
-    note: "Bearer xyz",
-    url: "https://me:pw@example.org/",
-    webhook: { path: "/x" },
-  };
-  const more = {
-    gateway: { bind: "loopback", auth: { mode: "token", token } },
-    channels: { telegram: { ...telegram, enabled: true, name: "plain" } },
-    agents: { model: "claude-sonnet-4-5-20250929", hash: "0123456789abcdef".repeat(2) },
-    env: { ANY: "hidden" },
-    copy: `x${token}`,
-    terminal: "\u001b]0;owned\u0007\u009b31m",
-  };
-  const write = `cat >openclaw.json <<'JSON'\n${JSON.stringify(more)}\nJSON\nchown openclaw: openclaw.json`;
-  await planted(stack, write, async () => {
-    const { stdout, exitCode, all } = await stack.ssh("sudo -n monoclaw-config show");
-    assert.equal(exitCode, 0, all);
-    assert.match(stdout, /^sshPorts=22022$/m);
-    const hidden = "[secret]";
-    assert.deepEqual(JSON.parse(stdout.slice(stdout.indexOf("\n{"))), {
-      gateway: { bind: "loopback", auth: { mode: "token", token: hidden } },
-      channels: {
-        telegram: {
-          ...{ botToken: hidden, apiKey: hidden, list: [hidden], note: hidden, url: hidden, webhook: hidden },
-          enabled: true,
-          name: "plain",
+hostTest(
+  "monoclaw-config show: what the stack expects, and of openclaw.json the values that are the stack's own",
+  async (stack) => {
+    const token = await stack.token();
+    const telegram = {
+      botToken: "123456:abc",
+      apiKey: "k",
+      pwd: "p",
+      list: ["sk-live-1"],
+      note: "Bearer xyz",
+      url: "https://example.org/?access_token=x",
+      webhook: { path: "/x" },
+    };
+    const more = {
+      gateway: { bind: "loopback", port: 4711, auth: { mode: "token", token } },
+      channels: { telegram: { ...telegram, enabled: true, pin: 1234 } },
+      [`x${token}`]: "copy",
+      "\u001b]0;owned\u0007\u009b31m": null,
+    };
+    const write = `cat >openclaw.json <<'JSON'\n${JSON.stringify(more)}\nJSON\nchown openclaw: openclaw.json`;
+    await planted(stack, write, async () => {
+      const { stdout, exitCode, all } = await stack.ssh("sudo -n monoclaw-config show");
+      assert.equal(exitCode, 0, all);
+      assert.match(stdout, /^sshPorts=22022$/m);
+      const text = "[text]";
+      assert.deepEqual(JSON.parse(stdout.slice(stdout.indexOf("\n{"))), {
+        gateway: { bind: "loopback", port: "[number]", auth: { mode: "token", token: text } },
+        channels: {
+          telegram: {
+            ...{ botToken: text, apiKey: text, pwd: text, list: "[list of 1]", note: text, url: text },
+            ...{ webhook: { path: text }, enabled: true, pin: "[number]" },
+          },
         },
-      },
-      agents: { model: "claude-sonnet-4-5-20250929", hash: hidden },
-      env: hidden,
-      copy: hidden,
-      terminal: more.terminal,
-    });
-    assert.ok(!stdout.includes(token));
+        "[secret]": text,
+        "\u001b]0;owned\u0007\u009b31m": null,
+      });
+      assert.ok(!stdout.includes(token));
 
-    assert.doesNotMatch(stdout, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/, "nothing that steers a terminal");
-  });
-});
+      assert.doesNotMatch(stdout, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/, "nothing that steers a terminal");
+    });
+  },
+);
 
 /** What the service user may put in openclaw.json's place. */
 const plants = [
@@ -74,6 +73,10 @@ const plants = [
   ["a folder", "mkdir openclaw.json"],
   ["nothing", ":"],
   ["JSON that nests without end", "printf '[%.0s' {1..500000} >openclaw.json; chown openclaw openclaw.json"],
+  [
+    "JSON that nests deep",
+    `python3 -c 'print("{\\"a\\":" * 1100 + "0" + "}" * 1100)' >openclaw.json; chown openclaw openclaw.json`,
+  ],
   ["no JSON", "echo 'token: planted' >openclaw.json; chown openclaw openclaw.json"],
 ] as const;
 

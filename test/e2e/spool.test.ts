@@ -87,3 +87,9 @@ hostTest("what a run left when all of it was killed goes with the next run, and 
   assert.equal((await slow).exitCode, 0, (await slow).all);
   assert.deepEqual(await spools(), [""]);
 });
+
+hostTest("what puts back after a run that ended early doesn't say in its place that it was done", async (stack) => {
+  // systemd calls a run a success that ended by SIGTERM before it could say otherwise; then only this word tells.
+  const said = "answer=$(mktemp); ANSWER=$answer /usr/local/vps-scripts/receiver.sh tidy; cat $answer; rm $answer";
+  assert.equal(await stack.root(said), "");
+});

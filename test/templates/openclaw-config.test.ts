@@ -102,6 +102,14 @@ void test("a first run stages and swaps in a private file; restore takes it back
   assert.ok(!fs.existsSync(file));
 });
 
+void test("a new file begins with what is asked for", { skip }, () => {
+  const request = '{"before": {}, "now": {"a": {"b": 1}}, "begin": {"a": {"c": 2}, "d": 3}}';
+  const [candidate = "", base = ""] = run(["stage"], request).stdout.trim().split(" ");
+  assert.deepEqual(JSON.parse(fs.readFileSync(candidate, "utf8")), { a: { b: 1, c: 2 }, d: 3 });
+  assert.equal(base, "none");
+  assert.equal(run(["stage"], request.replace('{"a": {"c": 2}, "d": 3}', "[]")).status, 1);
+});
+
 void test("a file that changed since the candidate was made is not overwritten", { skip }, () => {
   const staged = run(["stage"], '{"before": {}, "now": {"a": 1}}');
   const file = path.join(home, ".openclaw/openclaw.json");
@@ -115,24 +123,104 @@ void test("a file that changed since the candidate was made is not overwritten",
   assert.equal(fs.readFileSync(file, "utf8"), "{}");
 });
 
-for (const [what, plant] of [
-  ["a link at openclaw.json", ".openclaw/openclaw.json"],
-  ["a link at .openclaw", ".openclaw"],
-] as const) {
-  void test(`${what} is not followed`, { skip }, () => {
-    const victim = path.join(home, "victim");
-    fs.mkdirSync(victim);
-    fs.mkdirSync(path.dirname(path.join(home, plant)), { recursive: true, mode: 0o700 });
-    if (user.uid !== undefined && plant !== ".openclaw") {
-      fs.chownSync(path.join(home, ".openclaw"), user.uid, user.gid);
-    }
-    fs.symlinkSync(victim, path.join(home, plant));
+/** Makes a thing of the user's own below its home, as root or as that user. */
+function plant(name: string, make: (at: string) => void): void {
+  const at = path.join(home, name);
+  fs.mkdirSync(path.dirname(at), { recursive: true, mode: 0o700 });
+  make(at);
+  if (user.uid !== undefined) {
+    for (const each of new Set([path.dirname(at), at])) fs.lchownSync(each, user.uid, user.gid);
+  }
+}
+
+const victim = () => path.join(home, "victim");
+const full = (at: string) => {
+  fs.mkdirSync(path.join(at, "full"), { recursive: true });
+  fs.chmodSync(at, 0);
+};
+const file = ".openclaw/openclaw.json";
+for (const [what, name, make] of [
+  [
+    "a link in openclaw.json's place",
+    file,
+    (at) => {
+      fs.symlinkSync(path.join(victim(), "file"), at);
+    },
+  ],
+  [
+    "a link in the folder's place",
+    ".openclaw",
+    (at) => {
+      fs.symlinkSync(victim(), at);
+    },
+  ],
+  [
+    "a link in the candidate's place",
+    ".openclaw/.openclaw.json.monoclaw-new",
+    (at) => {
+      fs.symlinkSync(victim(), at);
+    },
+  ],
+  ["a folder in openclaw.json's place", file, full],
+  ["a folder in the candidate's place", ".openclaw/.openclaw.json.monoclaw-new", full],
+  [
+    "a file in the folder's place",
+    ".openclaw",
+    (at) => {
+      fs.writeFileSync(at, "x");
+    },
+  ],
+  [
+    "a pipe in openclaw.json's place",
+    file,
+    (at) => {
+      spawnSync("mkfifo", [at]);
+    },
+  ],
+  [
+    "a file with two names",
+    file,
+    (at) => {
+      fs.writeFileSync(at, "{}");
+      fs.linkSync(at, path.join(home, "other"));
+    },
+  ],
+  [
+    "a file of 5 MiB",
+    file,
+    (at) => {
+      fs.writeFileSync(at, " ".repeat(5 * 1024 * 1024));
+    },
+  ],
+] as const satisfies readonly (readonly [string, string, (at: string) => void])[]) {
+  void test(`${what} is set aside, not followed, and said`, { skip }, () => {
+    fs.mkdirSync(victim());
+    plant(name, make);
     const staged = run(["stage"], '{"before": {}, "now": {"a": 1}}');
-    assert.equal(staged.status, 1);
-    assert.match(staged.stderr, /not a folder|not a regular file/);
-    assert.deepEqual(fs.readdirSync(victim), []);
+    assert.equal(staged.status, 0, staged.stderr);
+    const swapped = run(["swap", staged.stdout.trim().split(" ")[1] ?? ""]);
+    assert.equal(swapped.status, 0, swapped.stderr);
+    assert.match(staged.stderr + swapped.stderr, /^openclaw\.json: set aside what stood in the place of \S+, as \S+$/m);
+    assert.deepEqual(JSON.parse(fs.readFileSync(path.join(home, file), "utf8")), { a: 1 });
+    assert.deepEqual(fs.readdirSync(victim()), []);
+    const kept = fs.readdirSync(path.dirname(path.join(home, name))).filter((each) => each.includes(".set-aside-"));
+    assert.equal(kept.length, 1);
   });
 }
+
+void test("reading sets nothing aside", { skip }, () => {
+  plant(file, full);
+  assert.deepEqual([run(["read"]).stdout, run(["json"]).status], ["", 1]);
+  assert.deepEqual(fs.readdirSync(path.join(home, ".openclaw")), ["openclaw.json"]);
+});
+
+void test("rights that keep the user itself out are mended", { skip }, () => {
+  plant(".openclaw", (at) => {
+    fs.mkdirSync(at, { mode: 0 });
+  });
+  fs.chmodSync(home, 0o100);
+  assert.equal(run(["stage"], '{"before": {}, "now": {"a": 1}}').status, 0);
+});
 
 void test("what can't be read is refused without quoting it: it may hold the token", { skip }, () => {
   const staged = run(["stage"], '{"now": {"token": "5ecre7"');

@@ -19,19 +19,20 @@ void test("a host of the last release is taken over by one `pulumi up`", { timeo
     assert.match(await stack.root("cat /usr/local/vps-scripts/receiver.sh"), /monoclaw-envelope 1/);
   });
 
+  const failed = async () => {
+    const { rows } = JSON.parse(await stack.root("monoclaw-security --json || :")) as {
+      rows: readonly { status: string; row: string }[];
+    };
+    return rows.filter(({ status }) => status === "FAIL");
+  };
+
   await step("one up, after a preview, and every row of the audit holds", async () => {
     stack.configure({ "monoclaw:generation": 1 }); // as the last release told its users to
     const output = await stack.upAsTyped();
     assert.match(output, /warning: monoclaw:generation means nothing any more/);
     assert.doesNotMatch(output, /replaced|gateway-server/);
     assert.match(await envelope("kernel"), /^monoclaw-envelope 2\n/);
-    const { rows } = JSON.parse(await stack.root("monoclaw-security --json || :")) as {
-      rows: readonly { status: string; row: string }[];
-    };
-    assert.deepEqual(
-      rows.filter(({ status }) => status === "FAIL"),
-      [],
-    );
+    assert.deepEqual(await failed(), []);
     assert.equal(await stack.token(), token);
   });
 
@@ -85,6 +86,20 @@ void test("a host of the last release is taken over by one `pulumi up`", { timeo
     const header = { ...later.own, act: "apply", layer: "kernel", serial: 1, content: "plain" } as const;
     const lost = message(header, "true\n");
     assert.equal((await later.apply(lost + sign(later.seeds.signing, lost))).exitCode, 89);
+  });
+
+  await step("replaced, it boots from the user_data of then, and is taken over once more", async () => {
+    const before = await Keys.of(stack);
+    const server = (await stack.resources()).find(({ type }) => type === "hcloud:index/server:Server");
+    const output = await stack.up("--replace", server?.urn ?? "");
+    assert.match(output, /gateway-server/);
+    assert.match(await stack.root("cat /usr/local/vps-scripts/receiver.sh"), /monoclaw-envelope 2/);
+    assert.deepEqual(await failed(), []);
+    assert.equal(await stack.root("cat /etc/monoclaw/auth-token"), `${token}\n`);
+    assert.equal((await stack.pulumi("preview", "--expect-no-changes")).exitCode, 0);
+    const after = await Keys.of(stack);
+    assert.notEqual(after.own.machine, before.own.machine);
+    assert.equal((await after.deploy("apply", before.envelopes.get("kernel") ?? "")).exitCode, 87);
   });
 
   await step("it leaves its tailnet, and goes", () => stack.destroy());

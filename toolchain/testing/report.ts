@@ -39,9 +39,32 @@ export function tableOf({ tests, files, seconds, busy, processors }: Whole): str
     "",
     `the ${String(Math.min(DEAREST, slow.length))} dearest tests:`,
     ...slow.slice(0, DEAREST).map(({ seconds: took, name, file }) => `${number(took).padStart(9)}  ${name} (${file})`),
+    ...attackTable(tests),
     "",
     `the processors were busy for ${number(busy)} s of ${String(processors)} × ${number(seconds)} s: ${share.toFixed(0)} %`,
     ...bad.map(({ verdict, name, file }) => `${verdict === "flaky" ? "FLAKY" : "FAILED"} ${name} (${file})`),
+  ];
+}
+
+/** The attacks' table: each way of an attack is a test within a test. Nothing if none was tried. */
+function attackTable(tests: readonly TestResult[]): string[] {
+  const ways = tests.filter(({ file, name }) => file.startsWith("test/attacks/") && name.includes(" › "));
+  const line = (own: readonly TestResult[], what: string) => {
+    const held = own.filter(({ verdict }) => verdict === "passed").length;
+    return `${String(own.length).padStart(9)} ${String(held).padStart(9)}  ${what}`;
+  };
+  const files = [...new Set(ways.map(({ file }) => file))].sort();
+  if (files.length === 0) return [];
+  return [
+    "",
+    "    tried      held  attacks",
+    ...files.map((name) =>
+      line(
+        ways.filter(({ file }) => file === name),
+        name,
+      ),
+    ),
+    line(ways, "all of them"),
   ];
 }
 

@@ -172,7 +172,7 @@ void describe("the table of tests", () => {
       layers: ["ssh"],
       everything: false,
     });
-    assert.deepEqual(layersTouchedBy(["test/e2e/sudo.test.ts"]), { layers: [], everything: false });
+    assert.deepEqual(layersTouchedBy(["test/attacks/sudo.test.ts"]), { layers: [], everything: false });
     assert.equal(layersTouchedBy(["lib/render.ts"]).everything, true);
     for (const file of readdirSync(join(root, "templates/layers"))) {
       assert.equal(layersTouchedBy([`templates/layers/${file}`]).everything, false, file);

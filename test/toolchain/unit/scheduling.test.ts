@@ -61,12 +61,12 @@ void describe("jobs", () => {
     const fixtures = ["hooks", "fails", "flaky", "hangs"].map(
       (name) => `test/toolchain/fixtures/tests/${name}.fixture.ts`,
     );
-    const files = [...fixtures, "test/e2e/sudo.test.ts", "test/lab/e2e.test.ts"];
+    const files = [...fixtures, "test/attacks/sudo.test.ts", "test/lab/e2e.test.ts"];
     const jobs = jobsOf(
       root,
       files.map((file) => ({ file })),
       2,
-      new Map([["test/e2e/sudo.test.ts", 60]]),
+      new Map([["test/attacks/sudo.test.ts", 60]]),
     );
     assert.deepEqual(
       jobs.map(({ need, files: own, seconds }) => `${need} ${String(own.length)} ${String(seconds)}`).sort(),
@@ -108,6 +108,16 @@ void describe("the report", () => {
     const lines = tableOf(whole);
     assert.ok(lines.some((line) => /^ *2\.0 +1\.0 +7\.5 +3\.5 +a\.test\.ts$/.test(line)));
     assert.ok(lines.some((line) => /^ *1\.5 +pulumi up$/.test(line)));
+    assert.ok(!lines.some((line) => line.includes("attacks")));
+  });
+
+  void it("says which attacks were tried, and held, by the ways of each", () => {
+    const way = (name: string, verdict: "passed" | "failed") =>
+      ({ file: "test/attacks/a.test.ts", name, top: "steals", verdict, seconds: 0 }) as const;
+    const ways = [way("steals › here", "passed"), way("steals › there", "failed"), way("steals", "failed")];
+    const lines = tableOf({ ...whole, tests: [...tests, ...ways] });
+    assert.ok(lines.some((line) => /^ *2 +1 {2}test\/attacks\/a\.test\.ts$/.test(line)));
+    assert.ok(lines.some((line) => /^ *2 +1 {2}all of them$/.test(line)));
     assert.ok(lines.includes("the processors were busy for 5.0 s of 2 × 10.0 s: 25 %"));
     assert.ok(lines.includes('FAILED <bad> & "worse" (a.test.ts)'));
   });

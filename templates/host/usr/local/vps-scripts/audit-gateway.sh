@@ -82,6 +82,16 @@ port_thieves() {
   ss -Hltnpe "sport = :$port" | grep -vF 'cgroup:/system.slice/openclaw.service' || : # grep says 1 for none
 }
 
+# limit_row DIRECTIVE VALUE NOW FILE GROUP: a limit that systemd has, and that the kernel keeps. It may not have the means: many a container hasn't.
+limit_row() {
+  local file=/sys/fs/cgroup$5/$4
+  if [[ $3 == "$2" && ! -e $file ]]; then
+    row WARN "service $1" "this host has no $4, so nothing keeps the service to $2"
+    return
+  fi
+  is "service $1" "$3, in force: $(cat "$file" 2>&1)" "$2, in force: $2"
+}
+
 # The unit as systemd has it loaded: the document's directives and limits.
 service_rows() {
   local key value
@@ -99,11 +109,11 @@ FragmentPath=/etc/systemd/system/openclaw.service
 NeedDaemonReload=no
 User=openclaw
 Group=openclaw
-MemoryMax=${want[memoryMax]-}
-TasksMax=${want[tasksMax]-}
 Restart=always
 RestartPreventExitStatus=78
 ROWS
+  limit_row MemoryMax "${want[memoryMax]-}" "${now[MemoryMax]-}" memory.max "${now[ControlGroup]-}"
+  limit_row TasksMax "${want[tasksMax]-}" "${now[TasksMax]-}" pids.max "${now[ControlGroup]-}"
   is 'service NoNewPrivileges' "${now[NoNewPrivileges]-}" yes
   while IFS='=' read -r key value; do
     sandbox_is "service $key" files "${now[$key]-}" "$value"

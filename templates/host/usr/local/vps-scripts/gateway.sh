@@ -4,21 +4,30 @@
 openclaw=/opt/openclaw/current
 compiled=/var/cache/monoclaw
 
-# as_openclaw COMMAND...: runs a command of the system's as user openclaw.
-as_openclaw() {
-  setpriv --reuid=openclaw --regid=openclaw --clear-groups --no-new-privs --bounding-set=-all --reset-env -- "$@"
-}
+# setpriv's options, for a command of the system's that runs as user openclaw
+as_openclaw=(--reuid=openclaw --regid=openclaw --clear-groups --no-new-privs --bounding-set=-all --reset-env --)
 
-# edit_config ARGUMENT...: changes openclaw.json, see openclaw-config.mjs.
+# edit_config ARGUMENT...: changes openclaw.json, see openclaw-config.mjs. It takes a fraction of a second: 137 if it was kept from ending.
 edit_config() {
-  as_openclaw "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs "$@"
+  timeout -s KILL 30 setpriv "${as_openclaw[@]}" "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs "$@"
 }
 
-# forget_code ID: removes compiled code of other versions than ID.
+# forget_code ID: removes compiled code of other versions than ID, while the gateway is stopped. What its user planted there may keep some.
 forget_code() {
   [[ ! -d $compiled ]] || find "$compiled" -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +
   # shellcheck disable=SC2016 # the inner shell expands these
-  as_openclaw bash -c 'cd ~/.cache/node && find . -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +' forget "$1"
+  timeout -s KILL 60 setpriv "${as_openclaw[@]}" bash -c '[[ ! -d ~/.cache/node ]] ||
+    find ~/.cache/node -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf -- {} +' forget "$1" ||
+    progress 'WARN compiled code of older versions stays in /var/lib/openclaw/.cache/node'
+}
+
+# disturbed: stops the gateway, which may end or halt whatever runs as its user. False if it doesn't run, so that it can't have been that.
+disturbed() {
+  local state
+  state=$(systemctl is-active openclaw || :) # its exit code repeats the state
+  [[ $state == active || $state == *ing ]] || return 1
+  progress 'what root runs as user openclaw was kept from ending: once more, without the gateway'
+  stop_gateway at-once
 }
 
 # boxed [OPTION]... COMMAND...: runs OpenClaw's code as user openclaw in a unit of its own, with the gateway's own sandbox, for plugins of the
@@ -27,7 +36,7 @@ forget_code() {
 # sandbox's.
 boxed() {
   local kept inside=/run/openclaw-code
-  local -a sandbox code=()
+  local -a sandbox own=()
   if [[ -e /etc/monoclaw/sandbox ]]; then
     mapfile -t sandbox </etc/monoclaw/sandbox
   else # a host that an older version of the gateway layer made, until the next run of that
@@ -40,16 +49,18 @@ boxed() {
     kept=$compiled/$(readlink "$openclaw")
     install -d -m 700 "$compiled"
     install -d -m 700 -o openclaw -g openclaw "$kept"
-    code=(-p BindPaths="$kept:$inside" -p ReadWritePaths="$inside" -E NODE_COMPILE_CACHE="$inside")
+    own=(-p BindPaths="$kept:$inside" -p ReadWritePaths="$inside" -E NODE_COMPILE_CACHE="$inside")
   fi
   systemd-run --quiet --pipe --wait --collect --service-type=exec -p User=openclaw -p UMask=077 -p WorkingDirectory=/ \
-    -p RuntimeMaxSec=120 "${sandbox[@]/#/--property=}" "${code[@]}" -E HOME=/var/lib/openclaw -E OPENCLAW_NO_AUTO_UPDATE=1 \
+    -p RuntimeMaxSec=120 -p TimeoutStopSec=5 "${sandbox[@]/#/--property=}" "${own[@]}" -E HOME=/var/lib/openclaw -E OPENCLAW_NO_AUTO_UPDATE=1 \
     -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 "$@"
 }
 
-# validate_config FILE: OpenClaw's own verdict, without a network.
+# validate_config FILE: OpenClaw's own verdict, without a network, and in a line of its own its exit code: no such line if it was kept from ending.
 validate_config() {
-  boxed -p RestrictAddressFamilies=AF_UNIX -E OPENCLAW_CONFIG_PATH="$1" "$openclaw/bin/node" "$openclaw/bin/openclaw" config validate 2>&1
+  # shellcheck disable=SC2016 # the inner shell expands these
+  boxed -p RestrictAddressFamilies=AF_UNIX -E OPENCLAW_CONFIG_PATH="$1" bash -c '"$@"; printf "\nexit code %s" "$?"' validate \
+    "$openclaw/bin/node" "$openclaw/bin/openclaw" config validate 2>&1 || : # the line tells
 }
 
 # audit_gateway: OpenClaw's own audit of its settings and of the gateway that runs, as JSON.
@@ -57,18 +68,34 @@ audit_gateway() {
   boxed "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-audit.mjs "$openclaw"
 }
 
-# stage_config: stages openclaw.json with the managed keys on stdin ({"before": {…}, "now": {…}}), and has OpenClaw
+# stage_config: stages openclaw.json with the managed keys on stdin (see openclaw-config.mjs), and has OpenClaw
 # check the candidate. Sets candidate (empty if nothing changes) and base, both for swap_config.
 stage_config() {
-  local answer errors
+  local request
   [[ -x $openclaw/bin/node ]] || fail "$openclaw/bin/node is missing: the openclaw layer comes first"
-  answer=$(edit_config stage)
+  request=$(cat)
+  try_stage "$request" || {
+    disturbed && try_stage "$request"
+  } || fail 'what runs as user openclaw is kept from ending, though the gateway is stopped'
+}
+
+# try_stage REQUEST: false if a helper was kept from ending.
+try_stage() {
+  local answer said code=0
+  answer=$(edit_config stage ${REPAIR:+anew} <<<"$1") || code=$?
+  ((code < 124)) || return 1
+  ((code == 0)) || exit 1 # it has said why
   candidate=${answer% *} base=${answer##* }
   # A file that is only just begun has nothing to check yet; the gateway layer completes it.
   [[ -n $candidate && $base != none ]] || return 0
   progress 'validating openclaw.json'
-  # What a key holds may be a user's secret: only its name is shown.
-  errors=$(validate_config "$candidate" | sed 's/, got: .*//') || fail "OpenClaw refuses these settings: $errors"
+  said=$(validate_config "$candidate")
+  case ${said##*$'\n'} in
+    'exit code 0') ;;
+    # What a key holds may be a user's secret: only its name is shown.
+    'exit code '*) fail "OpenClaw refuses these settings: $(sed '/^exit code /d; s/, got: .*//' <<<"$said")" ;;
+    *) return 1 ;;
+  esac
 }
 
 # swap_config: the staged candidate becomes openclaw.json; the old one comes back on roll-back. Stop the gateway before.
@@ -82,7 +109,8 @@ swap_config() {
   note openclaw.json
 }
 
-# stop_gateway: stops it if it runs, and makes roll-back end with what was before. It first finishes what it is doing.
+# stop_gateway [at-once]: stops it if it runs, and makes roll-back end with what was before. It first finishes what it is doing, for up to a
+# minute and a half, unless it is to stop at once.
 stop_gateway() {
   if systemctl is-active --quiet openclaw; then
     progress 'stopping the gateway'
@@ -91,6 +119,7 @@ stop_gateway() {
     undo 'systemctl daemon-reload'
   fi
   if [[ -e /etc/systemd/system/openclaw.service ]]; then
+    [[ -z ${1-} ]] || systemctl kill --signal=KILL openclaw
     systemctl stop openclaw # one that waits for its next start, too
   fi
 }
@@ -117,10 +146,11 @@ token_digest() {
 
 # place_token TOKEN: puts the token in both of its places. Where openclaw.json has another, the gateway is stopped for it.
 place_token() {
-  local token=$1
+  local token=$1 begin={} managed=/etc/monoclaw/openclaw-settings.json
+  [[ ! -s $managed ]] || begin=$(<"$managed") # without them the gateway wouldn't start from a new file
   folder 700 root:root /etc/monoclaw
   put 600 root:root /etc/monoclaw/auth-token <<<"$token"
-  stage_config <<<"{\"before\": {}, \"now\": {\"gateway\": {\"auth\": {\"token\": \"$token\"}}}}"
+  stage_config <<<"{\"before\": {}, \"now\": {\"gateway\": {\"auth\": {\"token\": \"$token\"}}}, \"begin\": $begin}"
   if [[ -n $candidate ]]; then
     stop_gateway
     swap_config
@@ -134,7 +164,7 @@ set_token() {
   [[ ! -s /etc/monoclaw/auth-token ]] || old=$(</etc/monoclaw/auth-token)
   running=$(systemctl is-active openclaw || :) # its exit code repeats the state
   place_token "$token"
-  if [[ -n $candidate && $running == active ]]; then
+  if [[ $running == active ]] && { [[ -n $candidate ]] || ! systemctl is-active --quiet openclaw; }; then
     start_gateway
     note 'restarted the gateway'
     [[ $(token_status "$token") =~ ^(200|404)$ ]] || fail 'the gateway does not accept the new token'

@@ -56,7 +56,7 @@ run_script() {
 # finish: the change stays, or waits until a new connection confirms it. What was confirmed once needs it no more.
 finish() {
   local notes
-  notes=$(paste -sd, "$JOURNAL/notes" | sed 's/,/, /g')
+  notes=$(sed ':all; N; $!b all; s/\n/, /g' "$JOURNAL/notes")
   if [[ -s $JOURNAL/confirm && -n $notes ]] && ! is_newest; then
     # The timer first: what is pending without one would never be put back. Its clock is the monotonic one.
     systemd-run --quiet --collect --unit="monoclaw-revert-$LAYER" --on-active="$(<"$JOURNAL/confirm")" \

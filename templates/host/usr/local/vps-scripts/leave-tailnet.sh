@@ -1,6 +1,10 @@
 # shellcheck shell=bash
 # Takes this host off its tailnet, so that no device is left there when the host goes. The receiver runs it as it runs a layer.
 # document: Tailscale Security
+if [[ ! -x /usr/bin/tailscale ]]; then
+  progress 'this host is on no tailnet'
+  exit
+fi
 # shellcheck source=templates/host/usr/local/vps-scripts/tailscale.sh
 source /usr/local/vps-scripts/tailscale.sh
 

@@ -1,10 +1,12 @@
 // Changes managed keys of OpenClaw's configuration, and leaves every other key to the gateway and its users.
 // Runs as user openclaw, never as root: the folder is that user's, who could plant links in it.
 //
-// usage: node openclaw-config.mjs stage      stdin: {"before": {…}, "now": {…}}, the managed keys of the last run and of this
-//                                            one; writes the candidate and prints its path and the hash of the file that
-//                                            it is made from, or prints nothing if the file is right already
-//        node openclaw-config.mjs swap HASH  makes the candidate the file, unless the file changed since
+// usage: node openclaw-config.mjs stage [anew]
+//          stdin: {"before": {…}, "now": {…}, "begin": {…}}, the managed keys of the last run and of this one, and what a new file begins
+//          with (nothing by default); writes the candidate and prints its path and the hash of the file that it is made from (`none` if
+//          it is a new one), or prints nothing if the file is right already. anew: a new one also in place of what can't be read
+//        node openclaw-config.mjs swap HASH
+//          makes the candidate the file, unless the file changed since. What stands there and is no such file is set aside
 //        node openclaw-config.mjs read       prints the file
 //        node openclaw-config.mjs json       prints what it holds, as plain JSON
 //        node openclaw-config.mjs restore    stdin: what `read` printed; empty removes the file
@@ -68,11 +70,31 @@ function sorted(value) {
   return entries ? Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)])) : value;
 }
 
-/** Fails unless every component down to the folder is a real one, and the folder this user's alone. Makes the folder. */
-function checkFolder(folder) {
-  if (!fs.existsSync(folder) && !fs.lstatSync(folder, { throwIfNoEntry: false })) {
-    fs.mkdirSync(folder, { mode: 0o700 });
+/** Sets aside what stands in the way, whatever it is, and says so. */
+function setAside(file) {
+  const aside = `${file}.set-aside-${crypto.randomUUID().slice(0, 8)}`;
+  fs.renameSync(file, aside);
+  process.stderr.write(`openclaw.json: set aside what stood in the place of ${file}, as ${aside}\n`);
+}
+
+/** Makes the folder, in a home that its user can use. What stands in its place is set aside. */
+function makeFolder(folder) {
+  const home = path.dirname(folder);
+  if ((fs.lstatSync(home).mode & 0o700) !== 0o700) {
+    fs.chmodSync(home, 0o700);
   }
+  const found = fs.lstatSync(folder, { throwIfNoEntry: false });
+  if (found?.isDirectory()) {
+    return;
+  }
+  if (found !== undefined) {
+    setAside(folder);
+  }
+  fs.mkdirSync(folder, { mode: 0o700 });
+}
+
+/** Fails unless every component down to the folder is a real one, and the folder this user's alone. */
+function checkFolder(folder) {
   for (let component = folder; component !== "/"; component = path.dirname(component)) {
     if (!fs.lstatSync(component).isDirectory()) {
       throw new Error(`${component} is not a folder (a symbolic link is not followed); move it away`);
@@ -90,17 +112,19 @@ function checkFolder(folder) {
 /** No configuration is that large; more would only fill the memory. */
 const maxBytes = 4 * 1024 * 1024;
 
-/** The text of a file that is regular, not a link and this user's; undefined if there is none. */
+/** Whether this is a regular file, not a link, with one name, this user's and of a sane size. */
+function isOwn(found) {
+  return found.isFile() && found.nlink === 1 && found.uid === process.getuid() && found.size <= maxBytes;
+}
+
+/** The text of the user's own file; undefined if there is none, or something else in its place. */
 function readOwn(file) {
   const found = fs.lstatSync(file, { throwIfNoEntry: false });
-  if (found === undefined) {
+  if (found === undefined || !isOwn(found)) {
     return undefined;
   }
-  if (!found.isFile() || found.nlink !== 1 || found.uid !== process.getuid()) {
-    throw new Error(`${file} is not a regular file of this user with one name; nothing was written. Move it away`);
-  }
-  if (found.size > maxBytes) {
-    throw new Error(`${file} is larger than ${maxBytes} bytes; nothing was written. Move it away`);
+  if ((found.mode & 0o400) === 0) {
+    fs.chmodSync(file, 0o600);
   }
   const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
   try {
@@ -110,9 +134,23 @@ function readOwn(file) {
   }
 }
 
+/** Sets aside what a rename to this path would not replace, or should not lose. */
+function clear(file) {
+  const found = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (found !== undefined && !isOwn(found)) {
+    setAside(file);
+  }
+}
+
+/** Removes the user's own file; sets aside what else there is. */
+function remove(file) {
+  clear(file);
+  fs.rmSync(file, { force: true });
+}
+
 /** Writes a new file (mode 600) to the disk, whatever lay at its path before. */
 function writeNew(file, text) {
-  fs.rmSync(file, { force: true });
+  remove(file);
   const fd = fs.openSync(file, "wx", 0o600);
   try {
     fs.writeFileSync(fd, text);
@@ -123,6 +161,7 @@ function writeNew(file, text) {
 }
 
 function rename(from, to) {
+  clear(to);
   fs.renameSync(from, to);
   const fd = fs.openSync(path.dirname(to), "r");
   fs.fsyncSync(fd);
@@ -131,61 +170,83 @@ function rename(from, to) {
 
 const hashOf = (text) => (text === undefined ? "none" : crypto.createHash("sha256").update(text).digest("hex"));
 
-/** OpenClaw reads JSON5; what can't be read is never overwritten. */
+/** What a JSON5 text holds, as OpenClaw reads it. */
 function parse(file, text) {
   // The JSON5 reader is OpenClaw's own, from the version folder that runs this script.
   const require = createRequire(path.join(path.dirname(process.execPath), "../../node_modules/openclaw/package.json"));
+  const mend =
+    "nothing was written. Mend it and run pulumi up again; or begin anew, on the host: sudo monoclaw-config repair";
+  let value;
   try {
-    const value = require("json5").parse(text);
-    if (isObject(value)) {
-      return value;
-    }
+    value = require("json5").parse(text);
   } catch (error) {
-    throw new Error(`${file} is not JSON5 (${error.message}); nothing was written. Mend it and run pulumi up again`);
+    throw new Error(`${file} is not JSON5 (${error.message}); ${mend}`);
   }
-  throw new Error(`${file} does not hold an object; nothing was written. Mend it and run pulumi up again`);
+  if (!isObject(value)) {
+    throw new Error(`${file} does not hold an object; ${mend}`);
+  }
+  return value;
 }
 
 /** The request on stdin. An error must not quote it, as it may hold the token. */
 function readRequest() {
   try {
-    const { before, now } = JSON.parse(fs.readFileSync(0, "utf8"));
-    if (isObject(before) && isObject(now)) {
-      return { before, now };
+    const { before, now, begin = {} } = JSON.parse(fs.readFileSync(0, "utf8"));
+    if (isObject(before) && isObject(now) && isObject(begin)) {
+      return { before, now, begin };
     }
   } catch {
     // told below
   }
-  throw new Error('stdin must be JSON: {"before": {…}, "now": {…}}');
+  throw new Error('stdin must be JSON: {"before": {…}, "now": {…}, "begin": {…}}');
 }
 
-function main([command, hash]) {
+/** The object that the file holds; undefined if there is none, or if what can't be read may be set aside. */
+function readObject(file, text, anew) {
+  if (text === undefined) {
+    return undefined;
+  }
+  try {
+    return parse(file, text);
+  } catch (error) {
+    if (!anew) {
+      throw error;
+    }
+    setAside(file);
+    return undefined;
+  }
+}
+
+function main([command, argument]) {
   const folder = path.join(process.env.HOME, ".openclaw");
   const file = path.join(folder, "openclaw.json");
   const candidate = path.join(folder, ".openclaw.json.monoclaw-new");
   if (process.getuid() === 0) {
     throw new Error("must not run as root");
   }
+  if (command !== "read" && command !== "json") {
+    makeFolder(folder);
+  }
   checkFolder(folder);
   const text = readOwn(file);
   switch (command) {
     case "stage": {
-      const { before, now } = readRequest();
-      const current = text === undefined ? {} : parse(file, text);
-      const next = merge(current, before, now);
-      if (text !== undefined && same(current, next)) {
-        fs.rmSync(candidate, { force: true });
+      const { before, now, begin } = readRequest();
+      const current = readObject(file, text, argument === "anew");
+      const next = merge(current ?? begin, before, now);
+      if (current !== undefined && same(current, next)) {
+        remove(candidate);
         if ((fs.lstatSync(file).mode & 0o777) !== 0o600) {
           fs.chmodSync(file, 0o600);
         }
         return;
       }
       writeNew(candidate, JSON.stringify(next, null, 2) + "\n");
-      process.stdout.write(`${candidate} ${hashOf(text)}\n`);
+      process.stdout.write(`${candidate} ${hashOf(current && text)}\n`);
       return;
     }
     case "swap":
-      if (hashOf(text) !== hash) {
+      if (hashOf(text) !== argument) {
         throw new Error(`${file} changed while this run was preparing its next version; run pulumi up again`);
       }
       rename(candidate, file);
@@ -198,9 +259,9 @@ function main([command, hash]) {
       return;
     case "restore": {
       const old = fs.readFileSync(0, "utf8");
-      fs.rmSync(candidate, { force: true });
+      remove(candidate);
       if (old === "") {
-        fs.rmSync(file, { force: true });
+        remove(file);
       } else {
         writeNew(candidate, old);
         rename(candidate, file);
@@ -208,7 +269,7 @@ function main([command, hash]) {
       return;
     }
     default:
-      throw new Error("usage: openclaw-config.mjs stage | swap HASH | read | json | restore");
+      throw new Error("usage: openclaw-config.mjs stage [anew] | swap HASH | read | json | restore");
   }
 }
 

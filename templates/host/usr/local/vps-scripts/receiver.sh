@@ -65,7 +65,7 @@ main() {
         confirm) confirm ;;
         await) await_confirmation ;;
       esac
-      make_answer "$spool/out" >>"$spool/answer"
+      make_answer >>"$spool/answer"
       ;;
     verify)
       receive
@@ -77,7 +77,10 @@ main() {
     regenerate-token) regenerate_token ;;
     leave) leave ;;
     revert) revert "$2" ;;
-    tidy) tidy ;;
+    tidy)
+      tidy
+      return # whether the run was done, it has said itself
+      ;;
     recover) each_journal left-over boot ;;
     left-over) left_over "$2" "${3-}" ;;
     first-contact) first_contact ;;
@@ -117,10 +120,10 @@ speak() {
   exec >>"$spool/out" 2>>"$spool/err"
 }
 
-# make_answer FILE: prints the signed answer to the request, with the text in FILE.
+# make_answer: prints the signed answer to the request, with what the run said.
 make_answer() {
   {
-    LC_ALL=C sed 's/[^\t -~]/?/g' "$1" >"$spool/text" &&
+    LC_ALL=C sed 's/[^\t -~]/?/g' "$spool/out" >"$spool/text" &&
       printf 'monoclaw-answer 1\nrequest %s\noutcome done\nlength %s\n\n' "$request" "$(stat -c %s "$spool/text")" >"$spool/signed" &&
       cat "$spool/text" >>"$spool/signed"
   } || refuse 95 "can't write to $run: is it full? (df -h -i $run)"
@@ -221,7 +224,7 @@ receive() {
   fi
 }
 
-# older_format LAYER GENERATION: the stack sends one envelope of the first format to every machine, which brings an old one this receiver.
+# older_format LAYER GENERATION: the stack sends one envelope of the first format, which brings a host of that format this receiver.
 older_format() {
   [[ "$1 $2" == 'layer receiver generation 999999999' ]] ||
     refuse 83 'the envelope is of the first format, which this host takes no more: is this an old checkout of the program?'
@@ -388,9 +391,10 @@ revert() {
 }
 
 # repair: every layer once more, in the order in which they first came, so that what has drifted is as signed again.
-# The audit comes last: it tells what the others could not mend.
+# The audit comes last: it tells what the others could not mend. REPAIR tells the layers that this was asked for on the host.
 repair() {
   local code=0 layer
+  export REPAIR=yes
   [[ -s $state/order ]] || refuse 93 'no layer has been applied on this host yet'
   while IFS= read -r layer <&3; do
     # One of the first format is of a layer that the stack has no more.
@@ -428,10 +432,6 @@ regenerate_token() {
 # leave: takes this host off its tailnet. Nothing to leave is fine.
 leave() {
   LAYER=tailnet
-  if [[ ! -x /usr/bin/tailscale || ! -e $scripts/leave-tailnet.sh ]]; then
-    printf 'this host is on no tailnet\n'
-    return
-  fi
   make_spool
   lock_layer 60
   run_script "$scripts/leave-tailnet.sh"
@@ -458,18 +458,18 @@ first_contact() {
     cloud-init status --wait >/dev/null || (($? == 2)) || refuse 91 "cloud-init failed on this host; see: cloud-init status --long"
   fi
   if [[ -e $trust/bootstrap-host-key ]]; then
-    rm -f -- "$key.new" "$key.new.pub"
-    ssh-keygen -q -t ed25519 -N '' -C "$(hostname)" -f "$key.new"
-    chmod 644 "$key.new.pub"
-    cut -d' ' -f1,2 "$key.new.pub" >"$spool/out"
-    make_answer "$spool/out" >"$spool/answer" # with the old key, for the new one isn't known yet
-    mv -f -- "$key.new.pub" "$key.pub"
-    mv -f -- "$key.new" "$key"
+    key=$host_key.new
+    rm -f -- "$key" "$key.pub"
+    ssh-keygen -q -t ed25519 -N '' -C "$(hostname)" -f "$key"
+    chmod 644 "$key.pub"
+  fi
+  cut -d' ' -f1,2 "$key.pub" >"$spool/out"
+  make_answer >"$spool/answer" # with the key in force, for a new one isn't known yet
+  if [[ $key != "$host_key" ]]; then
+    mv -f -- "$key.pub" "$host_key.pub"
+    mv -f -- "$key" "$host_key"
     rm -f -- "$trust/bootstrap-host-key"
     systemctl try-reload-or-restart ssh.service
-  else
-    cut -d' ' -f1,2 "$key.pub" >"$spool/out"
-    make_answer "$spool/out" >"$spool/answer"
   fi
   cat "$spool/answer"
 }

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { quote } from "../../lib/shell";
-import { fingerprint, host } from "./hostTest";
-import { Keys } from "./keys";
+import { fingerprint, host } from "../e2e/hostTest";
+import { Keys } from "../e2e/keys";
+import type { TestStack } from "../e2e/stack";
+import { attacks } from "./attempts";
 import { allRows, battery, denied, harmless, payload, place, refused } from "./sudoAttacks";
-import type { TestStack } from "./stack";
 
 const hostTest = host("ssh");
+const attack = attacks();
 
 /** Ends of the attacks: what each printed and its exit code, by its command line. */
 type Ends = ReadonlyMap<string, { readonly code: number; readonly text: string }>;
@@ -28,7 +30,7 @@ async function* typing(): AsyncGenerator<string> {
 }
 
 /** Runs the attacks in one login, with a terminal (on which somebody types what escapes from a pager) or without. */
-async function attack(stack: TestStack, commands: readonly string[], terminal: boolean): Promise<Ends> {
+async function run(stack: TestStack, commands: readonly string[], terminal: boolean): Promise<Ends> {
   await stack.ssh(`cat >${place}/battery`, { input: battery(commands, terminal) });
   const result = await stack.ssh(`bash ${place}/battery`, {
     args: terminal ? ["-tt"] : [],
@@ -88,7 +90,7 @@ hostTest("Restricted Sudo: sudo -l shows the document's rows, as root only, and 
 });
 
 hostTest("Restricted Sudo: each row of the document does what it is for", async (stack) => {
-  const run = async (command: string) => stack.ssh(`sudo -n ${command}`);
+  const row = async (command: string) => stack.ssh(`sudo -n ${command}`);
   const state = async () =>
     (await stack.root("systemctl show openclaw -p ActiveState -p MainPID --value | paste -sd' '")).trim();
   const pid = async () => {
@@ -97,24 +99,24 @@ hostTest("Restricted Sudo: each row of the document does what it is for", async 
   };
   const first = await pid();
   assert.match(first, /^\d+$/);
-  assert.equal((await run("systemctl restart openclaw")).exitCode, 0);
+  assert.equal((await row("systemctl restart openclaw")).exitCode, 0);
   const second = await pid();
   assert.notEqual(second, first);
-  assert.equal((await run("systemctl stop openclaw")).exitCode, 0);
+  assert.equal((await row("systemctl stop openclaw")).exitCode, 0);
   assert.equal(await state(), "0 inactive");
-  assert.equal((await run("/bin/systemctl start openclaw")).exitCode, 0);
+  assert.equal((await row("/bin/systemctl start openclaw")).exitCode, 0);
   assert.match(await pid(), /^\d+$/);
-  const status = await run("systemctl status openclaw");
+  const status = await row("systemctl status openclaw");
   assert.equal(status.exitCode, 0, status.all);
   assert.match(status.stdout, /Active: active \(running\)/);
   for (const name of ["config", "status", "logs", "security", "update", "tailscale"]) {
-    const help = await run(`monoclaw-${name} --help`);
+    const help = await row(`monoclaw-${name} --help`);
     assert.deepEqual([help.exitCode, help.stdout.startsWith(`usage: monoclaw-${name}`)], [0, true], help.all);
   }
   await withTailscale(stack, async () => {
-    for (const row of allRows.filter((each) => each.includes("/tailscale "))) {
-      const result = await run(row);
-      assert.deepEqual([result.exitCode, result.stdout], [0, `stand-in 0: ${row.replace(/^\S+ /, "")}`], row);
+    for (const words of allRows.filter((each) => each.includes("/tailscale "))) {
+      const result = await row(words);
+      assert.deepEqual([result.exitCode, result.stdout], [0, `stand-in 0: ${words.replace(/^\S+ /, "")}`], words);
     }
   });
   await stack.root(
@@ -122,53 +124,73 @@ hostTest("Restricted Sudo: each row of the document does what it is for", async 
   );
 });
 
-for (const terminal of [false, true]) {
+interface Outcome {
+  readonly ends: Ends;
+  readonly marks: string;
+  /** How the stand-in for Tailscale's command was called. */
+  readonly calls: string;
+  /** Whether the host is as it was. */
+  readonly same: boolean;
+}
+
+/** All that a table has, in one login. */
+async function tryAll(stack: TestStack, commands: readonly string[], terminal: boolean): Promise<Outcome> {
+  const before = await fingerprint(stack);
+  let [ends, found, calls]: [Ends, string, string] = [new Map(), "", ""];
+  await withTailscale(stack, async () => {
+    await arm(stack);
+    ends = await run(stack, commands, terminal);
+    found = await marks(stack);
+    calls = (await stack.tryRoot("cat /run/e2e-tailscale-calls")).stdout;
+    await disarm(stack);
+  });
+  return { ends, marks: found, calls, same: (await fingerprint(stack)) === before };
+}
+
+/** What of a table must not be: each of its kinds is a way, and all are tried in one login. */
+function attackBy(
+  name: string,
+  table: Readonly<Record<string, readonly string[]>>,
+  terminal: boolean,
+  check: (outcome: Outcome, own: Ends) => void,
+): void {
+  let tried: Promise<Outcome> | undefined;
   const how = terminal ? "on a terminal" : "without a terminal";
-  hostTest(`sudo, ${how}: what no row allows is denied, whatever its arguments`, async (stack) => {
-    const before = await fingerprint(stack);
-    await withTailscale(stack, async () => {
-      await arm(stack);
-      const ends = await attack(stack, denied, terminal);
-      const notDenied = [...ends].filter(
-        ([, { code, text }]) =>
-          code !== 1 ||
-          !(
-            terminal ||
-            /password is required|not allowed|unknown user|not permitted|command not found|usage:/.test(text)
-          ),
+  attack(`becomes root by ${name}, ${how}`, "primary user", Object.keys(table), async (stack, way) => {
+    const outcome = await (tried ??= tryAll(stack, Object.values(table).flat(), terminal));
+    const own = new Set(table[way]);
+    check(outcome, new Map([...outcome.ends].filter(([command]) => own.has(command))));
+    assert.equal(outcome.marks, "");
+  });
+}
+
+/** The ends with another exit code than these. */
+const others = (ends: Ends, codes: readonly number[]) => [...ends].filter(([, { code }]) => !codes.includes(code));
+
+const says = /password is required|not allowed|unknown user|not permitted|command not found|usage:/;
+// How arguments are read doesn't hang on the terminal: a third of them there.
+const third = Object.fromEntries(
+  Object.entries(refused).map(([kind, commands]) => [kind, commands.filter((_, at) => at % 3 === 0)]),
+);
+
+for (const terminal of [false, true]) {
+  attackBy("what no row allows", denied, terminal, ({ calls, same }, own) => {
+    assert.deepEqual(others(own, [1]), []);
+    if (!terminal)
+      assert.deepEqual(
+        [...own].filter(([, { text }]) => !says.test(text)),
+        [],
       );
-      assert.deepEqual(notDenied, []);
-      assert.equal((await stack.tryRoot("cat /run/e2e-tailscale-calls")).stdout, "", "no command was run");
-      assert.equal(await marks(stack), "");
-      await disarm(stack);
-    });
-    assert.equal(await fingerprint(stack), before);
+    assert.equal(calls, "", "a command was run");
+    assert.ok(same);
   });
-
-  hostTest(`sudo, ${how}: the monoclaw-* commands refuse every argument that isn't theirs: 64`, async (stack) => {
-    const before = await fingerprint(stack);
-    await arm(stack);
-    // How arguments are read doesn't hang on the terminal: a third of them there.
-    const ends = await attack(stack, terminal ? refused.filter((_, at) => at % 3 === 0) : refused, terminal);
-    assert.deepEqual(
-      [...ends].filter(([, { code }]) => code !== 64),
-      [],
-    );
-    assert.equal(await marks(stack), "");
-    await disarm(stack);
-    assert.equal(await fingerprint(stack), before);
+  attackBy("arguments of the rows' commands", terminal ? third : refused, terminal, ({ same }, own) => {
+    assert.deepEqual(others(own, [64]), []);
+    assert.ok(same);
   });
-
-  hostTest(`sudo, ${how}: environment, limits, folder and pager of the caller don't reach root`, async (stack) => {
-    await arm(stack);
-    const ends = await attack(stack, harmless, terminal);
+  attackBy("how he calls what the rows allow", harmless, terminal, (_, own) => {
     // 1: a line of monoclaw-status or a row of monoclaw-security needs attention; 69: no Tailscale here.
-    assert.deepEqual(
-      [...ends].filter(([, { code }]) => ![0, 1, 3, 69].includes(code)),
-      [],
-    );
-    assert.equal(await marks(stack), "");
-    await disarm(stack);
+    assert.deepEqual(others(own, [0, 1, 3, 69]), []);
   });
 }
 
@@ -179,9 +201,9 @@ hostTest("the attacks' control: with one unsafe row more, the same harness does 
     `printf '%s\\n' 'ops ALL=(root) NOPASSWD: /usr/bin/less /etc/services' 'ops ALL=(root) NOPASSWD: SETENV: /usr/local/bin/monoclaw-status' >${file}; chmod 440 ${file}`,
   );
   try {
-    await attack(stack, ["sudo -n less /etc/services"], true);
+    await run(stack, ["sudo -n less /etc/services"], true);
     assert.match(await marks(stack), /monoclaw-mark/, "a pager's escape on a terminal");
-    await attack(stack, [`sudo -n BASH_ENV=${place}/payload monoclaw-status`], false);
+    await run(stack, [`sudo -n BASH_ENV=${place}/payload monoclaw-status`], false);
     assert.match(await marks(stack), /monoclaw-mark/, "the caller's environment");
   } finally {
     await stack.root(`rm ${file}`);

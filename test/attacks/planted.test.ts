@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { Keys } from "../e2e/keys";
+import type { TestStack } from "../e2e/stack";
+import { attacks } from "./attempts";
+
+// Who has the gateway's process owns its folder, and may send a signal to whatever runs as its user. Neither keeps root from its work.
+const attack = attacks();
+
+const folder = "/var/lib/openclaw/.openclaw";
+const config = `${folder}/openclaw.json`;
+const asGateway = "setpriv --reuid=openclaw --regid=openclaw --clear-groups --reset-env bash -eu -";
+
+/** The gateway runs, from its own file, with the token that root has, and listens to nobody else. */
+async function isWell(stack: TestStack): Promise<void> {
+  assert.equal(
+    await stack.root(`stat -c '%a %U %F' ${folder} ${config}`),
+    "700 openclaw directory\n600 openclaw regular file\n",
+  );
+  const { gateway } = JSON.parse(await stack.root(`cat ${config}`)) as {
+    gateway: { bind: string; auth: { token: string } };
+  };
+  assert.deepEqual(
+    [gateway.bind, `${gateway.auth.token}\n`],
+    ["loopback", await stack.root("cat /etc/monoclaw/auth-token")],
+  );
+  const asked = "source /usr/local/vps-scripts/gateway.sh; token_status $(</etc/monoclaw/auth-token)";
+  assert.match(await stack.root(asked), /^(200|404)$/);
+}
+
+/** What root does on this host: each of it needs the gateway's folder, and helpers that run as its user. */
+const works = {
+  "the gateway layer": async (stack: TestStack) => {
+    const { envelopes } = await Keys.of(stack);
+    return stack.tryRoot("monoclaw-config apply", envelopes.get("gateway"));
+  },
+  repair: async (stack: TestStack) => stack.ssh("sudo -n monoclaw-config repair"),
+  "a new token": async (stack: TestStack) => stack.ssh("sudo -n monoclaw-config regenerate-token"),
+};
+
+/** Things that stand in the way, each with the work that it is to stop. */
+const plants: Readonly<Record<string, readonly [keyof typeof works, string]>> = {
+  "folders where files belong, and rights that keep its own user out": [
+    "the gateway layer",
+    `cd; rm ${config}; mkdir -p ${config}/full ${folder}/.openclaw.json.monoclaw-new/full; chmod 000 ${config} ${folder}
+      rm -rf .cache/node; touch .cache/node; chmod 000 .`,
+  ],
+  "a link to a folder of root's in its folder's place": [
+    "a new token",
+    `cd; mv ${folder} moved; ln -s /etc/monoclaw ${folder}`,
+  ],
+  "what nobody can read": ["repair", `echo '{ gateway: {' >${config}`],
+};
+
+attack("plants what stops root's work", "gateway", Object.keys(plants), async (stack, way) => {
+  const [work, script] = plants[way] ?? ["repair", "false"];
+  const untouched = "stat -c '%a %U %y' /etc/monoclaw; ls -A /etc/monoclaw | grep -v regenerated";
+  await stack.root("rm -f /etc/monoclaw/{revoked-tokens,token-regenerated}");
+  const before = await stack.root("ls -A /etc/monoclaw");
+  await stack.root(asGateway, script);
+  if (work === "repair") {
+    // A person may have mistyped: what is in it isn't lost by a mere `up`.
+    const refused = await works["the gateway layer"](stack);
+    assert.match(refused.stdout + refused.stderr, /is not JSON5 .* on the host: sudo monoclaw-config repair/);
+  }
+  const done = await works[work](stack);
+  assert.equal(done.exitCode, 0, done.stdout + done.stderr);
+  assert.match(done.stdout + done.stderr, /set aside what stood in the place of \/var\/lib\/openclaw\/\.openclaw/);
+  await isWell(stack);
+  await stack.root("rm -f /etc/monoclaw/{revoked-tokens,token-regenerated}");
+  assert.equal(await stack.root("ls -A /etc/monoclaw"), before, untouched);
+});
+
+/** Sends a signal to all of its user that isn't the gateway's own, as fast as it can; it is a process of the gateway's. */
+const sender = `
+import os, signal, sys
+number = getattr(signal, sys.argv[1])
+own = {int(pid) for pid in open(sys.argv[2])} | {os.getpid()}
+os.setresgid(*[int(sys.argv[4])] * 3)
+os.setresuid(*[int(sys.argv[3])] * 3)
+while True:
+    for pid in os.listdir("/proc"):
+        try:
+            if pid.isdigit() and int(pid) not in own and os.stat(f"/proc/{pid}").st_uid == os.getuid():
+                os.kill(int(pid), number)
+        except OSError:
+            pass
+`;
+
+attack(
+  "ends or halts what root runs as its user",
+  "gateway",
+  ["SIGKILL, the gateway layer", "SIGTERM, the gateway layer", "SIGSTOP, a new token"],
+  async (stack, way) => {
+    const [signal = "", work = ""] = way.split(", ");
+    await stack.root("cat >/usr/local/lib/attack-sender.py", sender);
+    // So that there is something to write.
+    if (work === "the gateway layer") await stack.root(`sed -i 's/"bind": "loopback"/"bind": "lan"/' ${config}`);
+    try {
+      await stack.root(`procs=/sys/fs/cgroup$(systemctl show openclaw -p ControlGroup --value)/cgroup.procs
+        (echo $BASHPID >$procs; exec python3 /usr/local/lib/attack-sender.py ${signal} $procs $(id -u openclaw) $(id -g openclaw) \\
+          </dev/null >/dev/null 2>&1) &
+        sleep 0.5; kill -0 $!`);
+      const helper = await stack.tryRoot(
+        `source /usr/local/vps-scripts/gateway.sh; timeout 3 setpriv "\${as_openclaw[@]}" sleep 1`,
+      );
+      assert.notEqual(helper.exitCode, 0, "no helper was disturbed: this shows nothing");
+      const done = await works[work as keyof typeof works](stack);
+      assert.equal(done.exitCode, 0, done.stdout + done.stderr);
+      assert.match(done.stdout + done.stderr, /was kept from ending: once more, without the gateway/);
+      await isWell(stack);
+    } finally {
+      await stack.root("rm -f /usr/local/lib/attack-s*.py; pkill -KILL -f [a]ttack-sender || :");
+    }
+  },
+);

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as pulumi from "@pulumi/pulumi";
+import { readBefore } from "../../components/before";
+
+/** What the engine answers, or throws. */
+let answer: () => Record<string, unknown>;
+const asked: unknown[] = [];
+void pulumi.runtime.setMocks(
+  {
+    newResource: ({ name }) => ({ id: name, state: {} }),
+    call: ({ token, inputs }) => {
+      asked.push([token, inputs]);
+      return answer();
+    },
+  },
+  "monoclaw",
+  "dev",
+  false,
+  "organization",
+);
+
+void test("of the stack's own state come the commands and what layers were to get, by name", async () => {
+  const urn = (name: string) => `urn:pulumi:dev::monoclaw::some$type::${name}`;
+  const sent = { create: "apply", stdin: "envelope", stdout: "answer" };
+  answer = () => ({
+    outputs: {
+      [urn("a-apply")]: { type: "command:remote:Command", outputs: { ...sent, stderr: "x" } },
+      [urn("b-leave")]: { type: "command:remote:Command", outputs: { delete: "apply", stdin: "envelope" } },
+      [urn("a")]: { type: "monoclaw:index:Layer", outputs: { digest: "d", serial: 7 } },
+      [urn("key")]: { type: "random:index/randomBytes:RandomBytes", outputs: { hex: "secret" } },
+    },
+  });
+  const { commands, layers } = await readBefore();
+  assert.deepEqual(Object.fromEntries(commands), {
+    "a-apply": sent,
+    "b-leave": { create: "", stdin: "envelope", stdout: "" },
+  });
+  assert.deepEqual(Object.fromEntries(layers), { a: { digest: "d", serial: 7 } });
+  assert.deepEqual(asked, [["pulumi:pulumi:readStackResourceOutputs", { stackName: "organization/monoclaw/dev" }]]);
+});
+
+for (const [what, said, told] of [
+  [
+    "in Pulumi's old layout",
+    "a stack name may only contain alphanumeric, hyphens, underscores, or periods: invalid character '/' at position 12",
+    /^the stack's own state can't be read: the state backend has Pulumi's old layout; run: pulumi state upgrade$/,
+  ],
+  ["that the engine can't read", "no such stack", /^the stack's own state can't be read: .*no such stack/],
+] as const) {
+  void test(`a state ${what} is told of in a sentence`, async () => {
+    answer = () => {
+      throw Object.assign(new Error(said), { details: said }); // as gRPC does
+    };
+    await assert.rejects(readBefore(), (error: unknown) => {
+      assert.ok(pulumi.RunError.isInstance(error));
+      assert.match(error.message, told);
+      return true;
+    });
+  });
+}
