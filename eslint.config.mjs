@@ -12,6 +12,13 @@ export default tseslint.config(
     plugins: { "@pulumi": pulumi },
     rules: {
       "@pulumi/no-output-in-template-literal": "error",
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "ObjectExpression > SpreadElement > ObjectExpression",
+          message: "Write the properties out: in a spread TypeScript doesn't see a misspelt name.",
+        },
+      ],
       "@pulumi/no-output-instance-in-template-literal": "error",
     },
   },

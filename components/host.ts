@@ -67,7 +67,12 @@ export class Host extends pulumi.ComponentResource {
     const bootstrap = pulumi
       .all([trust.hostId, trust.allowedSigners, trust.deployPublicKey])
       .apply(([hostId, allowedSigners, deployPublicKey]) => ({
-        ...{ hostId, allowedSigners, deployPublicKey, primaryUser, sshPorts, authorizedKeys },
+        hostId,
+        allowedSigners,
+        deployPublicKey,
+        primaryUser,
+        sshPorts,
+        authorizedKeys,
       }));
     const machine: Machine =
       args.settings.machine.target === "existing"
@@ -153,8 +158,16 @@ export class Host extends pulumi.ComponentResource {
       "management",
       pulumi.all([rotateToken, trust.deployPublicKey, membership?.host]).apply(([command, deployPublicKey, place]) =>
         managementScript({
-          ...{ primaryUser, authorizedKeys, deployPublicKey },
-          ...{ sshPorts, open: ways.open, limits, fail2ban, updates, kernel, rotateToken: command },
+          primaryUser,
+          authorizedKeys,
+          deployPublicKey,
+          sshPorts,
+          open: ways.open,
+          limits,
+          fail2ban,
+          updates,
+          kernel,
+          rotateToken: command,
           tailnet: place === undefined ? undefined : { ...place, archive: tailnet.archive },
         }),
       ),

@@ -307,7 +307,11 @@ export class Bootstrap extends pulumi.ComponentResource {
       {
         // Key by key, as in connection(): an unexpected one would be printed with the private key beside it.
         connection: {
-          ...{ host, port, user, dialErrorLimit, perDialTimeout },
+          host,
+          port,
+          user,
+          dialErrorLimit,
+          perDialTimeout,
           // Without one the SSH agent is asked.
           ...(privateKey === undefined ? {} : { privateKey: pulumi.secret(privateKey) }),
           ...(hostKey === undefined ? {} : { hostKey }),

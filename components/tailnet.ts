@@ -118,7 +118,10 @@ export function join(
   const key = new tailscale.TailnetKey(
     `${host}-tailnet-key`,
     {
-      ...{ reusable: false, ephemeral: false, preauthorized: true, recreateIfInvalid: "never" },
+      reusable: false,
+      ephemeral: false,
+      preauthorized: true,
+      recreateIfInvalid: "never",
       tags: [...tags],
       expiry: keyExpiry,
       // At most 50 characters. A change of it replaces the key.
@@ -127,7 +130,10 @@ export function join(
     { ...opts, dependsOn: policy === undefined ? [] : [policy] },
   );
   const place = key.urn.apply((urn) => ({
-    ...{ hostname: host, tags, https, loginServer },
+    hostname: host,
+    tags,
+    https,
+    loginServer,
     newKey: `pulumi up --replace '${urn}'`,
   }));
   return { authKey: pulumi.secret(key.key), host: place };

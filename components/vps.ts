@@ -16,17 +16,22 @@ export interface VpsArgs {
   readonly bootstrap: pulumi.Input<BootstrapArgs>;
 }
 
+type Rule = hcloud.types.input.FirewallRule;
+
 /**
  * What the cloud's firewall lets in. Without a port that is a ping from an address that nobody has (RFC 5737): the provider
  * never takes the last rule off a firewall that has one.
  */
-function rulesFor(ports: readonly number[]) {
+function rulesFor(ports: readonly number[]): Rule[] {
   if (ports.length === 0) {
     return [{ direction: "in", protocol: "icmp", sourceIps: ["192.0.2.1/32"], description: "Nobody" }];
   }
-  return ports.map((port) => ({
-    ...{ direction: "in", protocol: "tcp", port: String(port) },
-    ...{ sourceIps: ["0.0.0.0/0", "::/0"], description: "SSH" },
+  return ports.map((port): Rule => ({
+    direction: "in",
+    protocol: "tcp",
+    port: String(port),
+    sourceIps: ["0.0.0.0/0", "::/0"],
+    description: "SSH",
   }));
 }
 

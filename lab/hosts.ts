@@ -39,7 +39,10 @@ function describe(instance: Instance, state: LabState, server: Server): HostInfo
     state.primaryIps.find((ip) => ip.assignee === server.id && ip.type === type)?.ip;
   const network = address("ipv6");
   return {
-    ...{ id: server.id, name: server.name, status: server.status, created: server.created },
+    id: server.id,
+    name: server.name,
+    status: server.status,
+    created: server.created,
     ipv4: address("ipv4"),
     ipv6: network === undefined ? undefined : ipv6Address(network),
     image: server.base,

@@ -25,8 +25,14 @@ export class Actions {
   /** Starts an action. The answer to the client is its state now; a failure of the work becomes the action's error. */
   start(command: string, targets: readonly ActionTarget[], work: (progress: SetProgress) => Promise<void>): Action {
     const action: Action = {
-      ...{ id: this.store.newId(), command, status: "running", progress: 0 },
-      ...{ started: new Date().toISOString(), finished: null, error: null, resources: [...targets] },
+      id: this.store.newId(),
+      command,
+      status: "running",
+      progress: 0,
+      started: new Date().toISOString(),
+      finished: null,
+      error: null,
+      resources: [...targets],
     };
     this.store.state.actions.push(action);
     this.store.save();
@@ -41,8 +47,14 @@ export class Actions {
     work();
     const now = new Date().toISOString();
     const action: Action = {
-      ...{ id: this.store.newId(), command, status: "success", progress: 100 },
-      ...{ started: now, finished: now, error: null, resources: [...targets] },
+      id: this.store.newId(),
+      command,
+      status: "success",
+      progress: 100,
+      started: now,
+      finished: now,
+      error: null,
+      resources: [...targets],
     };
     this.store.state.actions.push(action);
     this.store.save();

@@ -67,7 +67,13 @@ const family = (
 ): ServerType[] =>
   sizes.map(([name, cores, memory, disk, monthly], index) => ({
     id: first + index,
-    ...{ name, category, cores, memory, disk, monthly, deprecated: false },
+    name,
+    category,
+    cores,
+    memory,
+    disk,
+    monthly,
+    deprecated: false,
     ...options,
   }));
 
@@ -121,7 +127,16 @@ export function showServerType(type: ServerType): object {
   const { id, name, category, cores, memory, disk, cpu_type, architecture, deprecated } = type;
   const deprecation = deprecated ? since : null;
   return {
-    ...{ id, name, category, cores, memory, disk, cpu_type, architecture, deprecated, deprecation },
+    id,
+    name,
+    category,
+    cores,
+    memory,
+    disk,
+    cpu_type,
+    architecture,
+    deprecated,
+    deprecation,
     description: name.toUpperCase(),
     storage_type: "local",
     included_traffic: 0,

@@ -181,7 +181,11 @@ export function firewallRoutes(app: FastifyInstance, lab: Lab): void {
     const targets = readTargets(lab, input, "apply_to");
     checkName(name);
     const firewall: Firewall = {
-      ...{ id: lab.store.newId(), name, labels, rules, targets: [] },
+      id: lab.store.newId(),
+      name,
+      labels,
+      rules,
+      targets: [],
       created: new Date().toISOString(),
     };
     firewalls.push(firewall);

@@ -32,8 +32,17 @@ export function allocate(lab: Lab, wanted: NewAddress): PrimaryIp {
     if (!used.has(ip)) {
       const { type, name, location, labels = {}, autoDelete = false, assignee = null } = wanted;
       const address: PrimaryIp = {
-        ...{ id: lab.store.newId(), name, type, ip, location, labels, assignee, autoDelete },
-        ...{ created: new Date().toISOString(), protection: { delete: false }, dnsPtr: {} },
+        id: lab.store.newId(),
+        name,
+        type,
+        ip,
+        location,
+        labels,
+        assignee,
+        autoDelete,
+        created: new Date().toISOString(),
+        protection: { delete: false },
+        dnsPtr: {},
       };
       primaryIps.push(address);
       return address;
@@ -59,9 +68,19 @@ export function showDnsPtr(ip: PrimaryIp): { ip: string; dns_ptr: string }[] {
 
 function showPrimaryIp(ip: PrimaryIp): object {
   return {
-    ...{ id: ip.id, name: ip.name, ip: ip.ip, type: ip.type, labels: ip.labels, created: ip.created },
-    ...{ assignee_id: ip.assignee, assignee_type: "server", auto_delete: ip.autoDelete, blocked: false },
-    ...{ protection: ip.protection, dns_ptr: showDnsPtr(ip), location: findByReference(locations, ip.location) },
+    id: ip.id,
+    name: ip.name,
+    ip: ip.ip,
+    type: ip.type,
+    labels: ip.labels,
+    created: ip.created,
+    assignee_id: ip.assignee,
+    assignee_type: "server",
+    auto_delete: ip.autoDelete,
+    blocked: false,
+    protection: ip.protection,
+    dns_ptr: showDnsPtr(ip),
+    location: findByReference(locations, ip.location),
   };
 }
 

@@ -11,7 +11,10 @@ export function showServer(lab: Lab, server: Server): object {
   const ipv4 = lab.addressOf(server, "ipv4");
   const ipv6 = lab.addressOf(server, "ipv6");
   return {
-    ...{ id: server.id, name: server.name, status: server.status, created: server.created },
+    id: server.id,
+    name: server.name,
+    status: server.status,
+    created: server.created,
     public_net: {
       ipv4:
         ipv4 === undefined
@@ -25,10 +28,19 @@ export function showServer(lab: Lab, server: Server): object {
     server_type: type === undefined ? null : showServerType(type),
     location: findByReference(locations, server.location),
     image: imageView(lab, server.image) ?? null,
-    ...{ iso: null, rescue_enabled: false, locked: server.locked, backup_window: server.backupWindow },
-    ...{ outgoing_traffic: 0, ingoing_traffic: 0, included_traffic: 21990232555520 },
-    ...{ protection: server.protection, labels: server.labels, volumes: [], load_balancers: [] },
-    ...{ primary_disk_size: server.primaryDiskSize, placement_group: null },
+    iso: null,
+    rescue_enabled: false,
+    locked: server.locked,
+    backup_window: server.backupWindow,
+    outgoing_traffic: 0,
+    ingoing_traffic: 0,
+    included_traffic: 21990232555520,
+    protection: server.protection,
+    labels: server.labels,
+    volumes: [],
+    load_balancers: [],
+    primary_disk_size: server.primaryDiskSize,
+    placement_group: null,
   };
 }
 

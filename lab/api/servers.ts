@@ -89,7 +89,10 @@ function readWanted(lab: Lab, body: unknown): Wanted {
     }
   }
   const wanted = {
-    ...{ name, userData, firewalls, addresses },
+    name,
+    userData,
+    firewalls,
+    addresses,
     sshKeys: keys.map((key) => key?.public_key ?? ""),
     labels: input.labels() ?? {},
     start: input.flag("start_after_create") ?? true,
@@ -168,10 +171,22 @@ function create(lab: Lab, wanted: Wanted): { server: Server; action: Action; nex
   const { base, layers } = diskOf(lab, wanted.image);
   const id = lab.store.newId();
   const server: Server = {
-    ...{ id, name: wanted.name, status: "initializing", created: new Date().toISOString(), labels: wanted.labels },
-    ...{ serverType: wanted.type.id, image: wanted.image.id, location: wanted.location, backupWindow: null },
-    ...{ protection: { delete: false, rebuild: false }, primaryDiskSize: wanted.type.disk, locked: true },
-    ...{ mac: macOf(lab, id), base, sshKeys: [...wanted.sshKeys], userData: wanted.userData },
+    id,
+    name: wanted.name,
+    status: "initializing",
+    created: new Date().toISOString(),
+    labels: wanted.labels,
+    serverType: wanted.type.id,
+    image: wanted.image.id,
+    location: wanted.location,
+    backupWindow: null,
+    protection: { delete: false, rebuild: false },
+    primaryDiskSize: wanted.type.disk,
+    locked: true,
+    mac: macOf(lab, id),
+    base,
+    sshKeys: [...wanted.sshKeys],
+    userData: wanted.userData,
     layers,
     rootPassword: wanted.sshKeys.length === 0 ? randomBytes(15).toString("base64url") : null,
   };

@@ -71,8 +71,12 @@ export function sshKeyRoutes(app: FastifyInstance, lab: Lab): void {
       throw notUnique("public_key", "SSH key with the same fingerprint already exists");
     }
     const key: SshKey = {
-      ...{ id: lab.store.newId(), name, fingerprint: fingerprint ?? "" },
-      ...{ public_key: publicKey, labels, created: new Date().toISOString() },
+      id: lab.store.newId(),
+      name,
+      fingerprint: fingerprint ?? "",
+      public_key: publicKey,
+      labels,
+      created: new Date().toISOString(),
     };
     keys.push(key);
     return reply.code(201).send({ ssh_key: key });

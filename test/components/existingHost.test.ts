@@ -79,8 +79,13 @@ void test("an existing host rents nothing, and has one command more: the bootstr
 
 void test("the bootstrap alone comes in by the old way, pinned; everything after it by the new one", () => {
   assert.deepEqual(connectionOf("pinned-bootstrap"), {
-    ...{ host: "2001:db8::7", port: 2200, user: "debian", privateKey, hostKey },
-    ...{ dialErrorLimit: 3, perDialTimeout: 10 },
+    host: "2001:db8::7",
+    port: 2200,
+    user: "debian",
+    privateKey,
+    hostKey,
+    dialErrorLimit: 3,
+    perDialTimeout: 10,
   });
   for (const { name, inputs } of declared.filter(({ type }) => type === "command:remote:Command")) {
     const { port, user, hostKey: pin, privateKey: key } = inputs["connection"] as Record<string, unknown>;

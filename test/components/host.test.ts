@@ -3,6 +3,7 @@ import { before, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
+import { sampleLayers } from "../templates/samples";
 import { authKey, type Declared, hostKey, nothingBefore, recordResources, valueOf } from "./mocks";
 
 const operator = sshKeyPair("0f".repeat(32), "me@laptop").publicKey;
@@ -37,6 +38,12 @@ before(async () => {
   outputs["dashboardUrl"] = await valueOf(host.dashboardUrl);
   tokenIsSecret = await pulumi.isSecret(host.gatewayToken);
   await pulumi.runtime.disconnect();
+});
+
+void test("each layer of a host is in the rendered samples, which are checked by shellcheck", () => {
+  const layers = declared.flatMap(({ name }) => /^gateway-(.*)-apply$/.exec(name)?.[1] ?? []);
+  const samples = Object.keys(sampleLayers()).filter((name) => name !== "no-tailscale"); // the other form of tailscale
+  assert.deepEqual(samples.sort(), layers.sort());
 });
 
 void test("a host is exactly these resources", () => {
@@ -165,8 +172,12 @@ void test("the token and the auth key are encrypted to the host; all else is sen
 void test("the auth key works once, within the hour, for this machine and with the host's tags alone", () => {
   const { description, ...rest } = named("gateway-tailnet-key").inputs;
   assert.deepEqual(rest, {
-    ...{ reusable: false, ephemeral: false, preauthorized: true },
-    ...{ tags: ["tag:monoclaw"], expiry: 3600, recreateIfInvalid: "never" },
+    reusable: false,
+    ephemeral: false,
+    preauthorized: true,
+    tags: ["tag:monoclaw"],
+    expiry: 3600,
+    recreateIfInvalid: "never",
   });
   assert.match(String(description), /^monoclaw gateway [0-9a-f]{8}$/);
   assert.ok(

@@ -22,11 +22,17 @@ export class Desk {
   static async make(name: string): Promise<Desk> {
     const destination_ips = [`${lab.prefix4}.0/24`];
     const out = (["tcp", "udp"] as const).map((protocol) => ({
-      ...{ direction: "out", protocol, port: "any", destination_ips },
+      direction: "out",
+      protocol,
+      port: "any",
+      destination_ips,
     }));
     const { firewall } = await cloud<{ firewall: { id: number } }>("POST", "firewalls", { name, rules: out });
     await cloud("POST", "servers", {
-      ...{ name, server_type: "cx23", image: "debian-13", location: "nbg1" },
+      name,
+      server_type: "cx23",
+      image: "debian-13",
+      location: "nbg1",
       firewalls: [{ firewall: firewall.id }],
     });
     const { url, sha256 } = tailscaleArchive(lab);

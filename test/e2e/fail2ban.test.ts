@@ -35,7 +35,9 @@ hostTest(
 
     /** A login from one of the attacker's addresses. */
     const attempt = (from: string, user: string, key: string) => ({
-      ...{ from, user, key },
+      from,
+      user,
+      key,
       to: String(from.includes(":") ? host.ipv6 : host.ipv4),
     });
     const login = (from: string, user: string, key: string) => loginCommand(attempt(from, user, key));

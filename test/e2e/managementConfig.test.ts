@@ -48,8 +48,15 @@ hostTest(
         gateway: { bind: "loopback", port: "[number]", auth: { mode: "token", token: text } },
         channels: {
           telegram: {
-            ...{ botToken: text, apiKey: text, pwd: text, list: "[list of 1]", note: text, url: text },
-            ...{ webhook: { path: text }, enabled: true, pin: "[number]" },
+            botToken: text,
+            apiKey: text,
+            pwd: text,
+            list: "[list of 1]",
+            note: text,
+            url: text,
+            webhook: { path: text },
+            enabled: true,
+            pin: "[number]",
           },
         },
         "[secret]": text,

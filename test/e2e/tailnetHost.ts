@@ -139,13 +139,11 @@ export class Sender {
   /** What the host's own audit compares with. */
   management(host: TailnetHost | "off" = place): Promise<Ran> {
     const script = managementScript({
-      ...{
-        primaryUser: "ops",
-        sshPorts: [22022],
-        open: [{ reach: "public", port: 22022 }] as const,
-        limits: { memoryMax: "2G", tasksMax: 100 },
-        kernel: "hardened",
-      },
+      primaryUser: "ops",
+      sshPorts: [22022],
+      open: [{ reach: "public", port: 22022 }] as const,
+      limits: { memoryMax: "2G", tasksMax: 100 },
+      kernel: "hardened",
       fail2ban: { maxretry: 5, findtime: 600, bantime: 3600, ignoreip: [] },
       updates: { reboot: "none", rebootTime: "04:30" },
       authorizedKeys: [readFileSync(`${operatorKey}.pub`, "utf8").trim()],

@@ -89,16 +89,18 @@ tailTest("Tailscale: the layers install it, join and serve; once more, they chan
   assert.equal(found.stdout, "", "the auth key lies on the host");
 
   assert.deepEqual(await sender.facts(), {
-    ...{
-      state: "Running",
-      login: "yes",
-      server: place.loginServer,
-      name: nameOf(place.hostname),
-      online: "yes",
-      tags: "tag:monoclaw",
-      expiry: "never",
-    },
-    ...{ https: "no", hostname: place.hostname, settings: "ok", serve: served, health: "" },
+    state: "Running",
+    login: "yes",
+    server: place.loginServer,
+    name: nameOf(place.hostname),
+    online: "yes",
+    tags: "tag:monoclaw",
+    expiry: "never",
+    https: "no",
+    hostname: place.hostname,
+    settings: "ok",
+    serve: served,
+    health: "",
   });
   for (const words of ["status --json --peers=false", "serve status --json", "debug prefs"]) {
     JSON.parse(await sender.stack.root(`tailscale ${words}`));

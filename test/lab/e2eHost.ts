@@ -178,12 +178,16 @@ export async function hostTests(step: Step, keys: KeyPair): Promise<void> {
 
   await step("a server without a key gets a root password that works once", async () => {
     const answer = await api<{ root_password: string }>("POST", "/servers", {
-      ...{ name: "bare", server_type: "cx23", image: "debian-13" },
+      name: "bare",
+      server_type: "cx23",
+      image: "debian-13",
     });
     const bare = (): Promise<{ stdout: string; exitCode: number }> =>
       exec(instance, "bare", ["sh", "-c", "cloud-init status --wait >/dev/null; getent shadow root"]);
     const shadow = await waitUntil(async () => await bare().catch(() => undefined), {
-      ...{ deadline: 60_000, what: "the host bare", interval: 200 },
+      deadline: 60_000,
+      what: "the host bare",
+      interval: 200,
     });
     // yescrypt of the password, and a last change of 0: it must be changed at the first login.
     const [, hash = "", changed] = shadow.stdout.split(":");

@@ -43,7 +43,9 @@ export async function networkTests(step: Step, keys: KeyPair): Promise<void> {
     const listen = "#cloud-config\nbootcmd:\n - [sh, -c, 'python3 -m http.server 80 --bind :: >/dev/null 2>&1 &']\n";
     const { ssh_keys } = await api<{ ssh_keys: { id: number }[] }>("GET", "/ssh_keys");
     const creating = createServer("web", {
-      ...{ ssh_keys: ssh_keys.map(({ id }) => id), user_data: listen, firewalls: [{ firewall }] },
+      ssh_keys: ssh_keys.map(({ id }) => id),
+      user_data: listen,
+      firewalls: [{ firewall }],
     });
     web = await creating;
     // From before it boots until both services listen inside, nothing gets through.

@@ -38,8 +38,13 @@ function shown(answer: string | object) {
 const key = Buffer.alloc(32, 7);
 const deviceId = createHash("sha256").update(key).digest("hex");
 const browser = {
-  ...{ deviceId, publicKey: key.toString("base64url"), clientId: "openclaw-control-ui", platform: "Linux x86_64" },
-  ...{ roles: ["operator"], scopes: ["operator.admin", "operator.read"], remoteIp: "100.64.0.2" },
+  deviceId,
+  publicKey: key.toString("base64url"),
+  clientId: "openclaw-control-ui",
+  platform: "Linux x86_64",
+  roles: ["operator"],
+  scopes: ["operator.admin", "operator.read"],
+  remoteIp: "100.64.0.2",
 };
 const requestId = "86034151-2bf3-414a-b08f-e4d766a000eb";
 
@@ -84,8 +89,16 @@ void test("devices: what became of one is shown, and logged by its fingerprint",
 void test("devices: no text of a browser's steers the terminal, and a false ID is told", () => {
   const evil = "\u001b]0;owned\u0007\u009b31m\u202e\n  paired: 9\r";
   const device = {
-    ...{ requestId: evil, deviceId: evil, displayName: evil, platform: evil, browserOrigin: evil, remoteIp: evil },
-    ...{ publicKey: browser.publicKey, roles: [evil], scopes: [evil], ts: evil },
+    requestId: evil,
+    deviceId: evil,
+    displayName: evil,
+    platform: evil,
+    browserOrigin: evil,
+    remoteIp: evil,
+    publicKey: browser.publicKey,
+    roles: [evil],
+    scopes: [evil],
+    ts: evil,
   };
   const { status, stdout, stderr } = shown({ pending: [device], paired: [device, { ...device, publicKey: evil }] });
   assert.equal(status, 0, stderr);

@@ -47,7 +47,8 @@ void test("an address and a host key are all that an existing machine needs; the
   const rest = { port: 22, user: "root", privateKey: undefined };
   assert.deepEqual(settings({}), { ...machine, ...rest });
   assert.deepEqual(settings({ hostKey: undefined, trustOnFirstUse: true }), {
-    ...{ address: machine.address, hostKey: undefined },
+    address: machine.address,
+    hostKey: undefined,
     ...rest,
   });
   assert.equal(settings({ hostKey: `  ${publicKey}\n` }).hostKey, hostKey);

@@ -32,15 +32,22 @@ void test("so does a change to the tailnet, and back; then the other way is clos
   const over = "22022@tailscale0";
   const both = { public: [22022], tailnet: [22022] };
   assert.deepEqual(ways({ tailnet: { sshOnly: true, previousSshOnly: false } }), {
-    ...{ open: [over, "22022"], now: "22022", next: over },
+    open: [over, "22022"],
+    now: "22022",
+    next: over,
     ...both,
   });
   assert.deepEqual(ways({ tailnet: { sshOnly: true } }), {
-    ...{ open: [over], now: over, next: over },
-    ...{ public: [], tailnet: [22022] },
+    open: [over],
+    now: over,
+    next: over,
+    public: [],
+    tailnet: [22022],
   });
   assert.deepEqual(ways({ tailnet: { sshOnly: false, previousSshOnly: true } }), {
-    ...{ open: ["22022", over], now: over, next: "22022" },
+    open: ["22022", over],
+    now: over,
+    next: "22022",
     ...both,
   });
 });

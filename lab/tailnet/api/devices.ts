@@ -80,11 +80,26 @@ function matches(value: unknown, wanted: string | string[]): boolean {
 function describe(node: Node, domain: string): Record<string, unknown> {
   const { id, ipAddresses, givenName, name, machineKey, nodeKey, online, lastSeen, tags, createdAt, expiry } = node;
   return {
-    ...{ id, nodeId: nodeIdOf(node), addresses: ipAddresses, name: `${givenName}.${domain}`, hostname: name },
-    ...{ user: tags.length > 0 ? "tagged-devices" : (node.user?.name ?? ""), tags, machineKey, nodeKey },
-    ...{ created: createdAt, expires: expiry ?? never, keyExpiryDisabled: expiry === null || expiry === never },
-    ...{ authorized: true, isExternal: false, isEphemeral: node.preAuthKey?.ephemeral === true, os: "linux" },
-    ...{ clientVersion: "", updateAvailable: false, blocksIncomingConnections: false, connectedToControl: online },
+    id,
+    nodeId: nodeIdOf(node),
+    addresses: ipAddresses,
+    name: `${givenName}.${domain}`,
+    hostname: name,
+    user: tags.length > 0 ? "tagged-devices" : (node.user?.name ?? ""),
+    tags,
+    machineKey,
+    nodeKey,
+    created: createdAt,
+    expires: expiry ?? never,
+    keyExpiryDisabled: expiry === null || expiry === never,
+    authorized: true,
+    isExternal: false,
+    isEphemeral: node.preAuthKey?.ephemeral === true,
+    os: "linux",
+    clientVersion: "",
+    updateAvailable: false,
+    blocksIncomingConnections: false,
+    connectedToControl: online,
     ...(online || lastSeen === null ? {} : { lastSeen }),
   };
 }

@@ -53,7 +53,10 @@ export function keyRoutes(route: Route, tailnet: Tailnet): void {
     const owner = tags.length > 0 ? {} : { user: (await tailnet.user(wanted.userId)).id };
     const { preAuthKey } = await tailnet.backend.call<{ preAuthKey: PreAuthKey }>("POST", "preauthkey", {
       ...owner,
-      ...{ reusable, ephemeral, expiration: expires, acl_tags: tags },
+      reusable,
+      ephemeral,
+      expiration: expires,
+      acl_tags: tags,
     });
     const key: AuthKey = { id: `k${preAuthKey.id}`, ...wanted };
     state.keys.push(key);
@@ -102,7 +105,13 @@ async function read(tailnet: Tailnet, request: KeyRequest, actor: Actor): Promis
   }
   const now = Date.now();
   return {
-    ...{ description, expirySeconds, reusable, ephemeral, preauthorized, tags: tags ?? [], userId: actor.user ?? "" },
+    description,
+    expirySeconds,
+    reusable,
+    ephemeral,
+    preauthorized,
+    tags: tags ?? [],
+    userId: actor.user ?? "",
     created: timeOf(now),
     expires: timeOf(now + expirySeconds * 1000),
   };
@@ -123,7 +132,14 @@ function timeOf(milliseconds: number): string {
 function describe(key: AuthKey, invalid: boolean): object {
   const { id, description, expirySeconds, created, expires, userId, reusable, ephemeral, preauthorized, tags } = key;
   return {
-    ...{ id, keyType: "auth", description, expirySeconds, created, updated: created, expires, invalid },
+    id,
+    keyType: "auth",
+    description,
+    expirySeconds,
+    created,
+    updated: created,
+    expires,
+    invalid,
     ...(userId === "" ? {} : { userId }),
     capabilities: { devices: { create: { reusable, ephemeral, preauthorized, tags } } },
   };

@@ -19,14 +19,16 @@ export function settingsRoutes(route: Route, tailnet: Tailnet): void {
   route("GET", `${dns}/split-dns`, "dns", () => Promise.resolve({}));
   route("GET", "/tailnet/:tailnet/settings", "feature_settings", () =>
     Promise.resolve({
-      ...{
-        aclsExternallyManagedOn: false,
-        aclsExternalLink: "",
-        devicesApprovalOn: false,
-        devicesAutoUpdatesOn: false,
-      },
-      ...{ devicesKeyDurationDays: 180, usersApprovalOn: false, usersRoleAllowedToJoinExternalTailnets: "none" },
-      ...{ networkFlowLoggingOn: false, regionalRoutingOn: false, postureIdentityCollectionOn: false },
+      aclsExternallyManagedOn: false,
+      aclsExternalLink: "",
+      devicesApprovalOn: false,
+      devicesAutoUpdatesOn: false,
+      devicesKeyDurationDays: 180,
+      usersApprovalOn: false,
+      usersRoleAllowedToJoinExternalTailnets: "none",
+      networkFlowLoggingOn: false,
+      regionalRoutingOn: false,
+      postureIdentityCollectionOn: false,
       httpsEnabled: false,
     }),
   );

@@ -50,7 +50,9 @@ void test("user_data of exactly 32 KiB is accepted, counted in bytes", async () 
   await lab.server("fits", { user_data: "x".repeat(32 * 1024) });
   const wide = "é".repeat(16 * 1024 + 1);
   const answer = await lab.call("POST", "/servers", {
-    ...{ name: "wide", server_type: "cx23", image: "debian-13" },
+    name: "wide",
+    server_type: "cx23",
+    image: "debian-13",
     user_data: wide,
   });
   assert.equal(answer.status, 422);
@@ -89,7 +91,12 @@ void test("lists: pages, filters, selectors and order", async () => {
   const last = await list("per_page=500&page=2");
   assert.equal(last.names.length, 10);
   assert.deepEqual(last.pagination, {
-    ...{ page: 2, per_page: 50, previous_page: 1, next_page: null, last_page: 2, total_entries: 60 },
+    page: 2,
+    per_page: 50,
+    previous_page: 1,
+    next_page: null,
+    last_page: 2,
+    total_entries: 60,
   });
   assert.deepEqual((await list("name=f07")).names, ["f07"]);
   assert.deepEqual((await list("sort=name:desc&per_page=2")).names, ["f59", "f58"]);

@@ -7,13 +7,20 @@ import { instanceOf } from "../../../lab/instances";
 import { FakeLab, text } from "./fakes";
 
 const rule = (extra: Partial<FirewallRule>): FirewallRule => ({
-  ...{ direction: "in", protocol: "tcp", port: "22", source_ips: ["0.0.0.0/0", "::/0"], destination_ips: [] },
+  direction: "in",
+  protocol: "tcp",
+  port: "22",
+  source_ips: ["0.0.0.0/0", "::/0"],
+  destination_ips: [],
   description: null,
   ...extra,
 });
 
 const host = (rules: readonly FirewallRule[] | undefined): FilteredHost => ({
-  ...{ id: 7, ipv4: "10.77.90.10", ipv6: "fd77:90:0:a::/64", rules },
+  id: 7,
+  ipv4: "10.77.90.10",
+  ipv6: "fd77:90:0:a::/64",
+  rules,
 });
 
 /** The lines of one chain. */

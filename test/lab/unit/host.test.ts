@@ -13,9 +13,18 @@ import { packagesOf, suites, vendorOf } from "../../../lab/host/suites";
 import { tryRun, waitUntil } from "../../../lab/run";
 
 const spec: HostSpec = {
-  ...{ id: 7, name: "one", base: "base", mac: "02:00:00:00:00:07", memory: 4, location: "fsn1" },
-  ...{ ipv4: "10.77.90.10", ipv6: "fd77:90:0:a::/64", sshKeys: ["ssh-ed25519 AAAA me"] },
-  ...{ userData: "#!/bin/sh\n: 'as it is'\n", rootPassword: undefined, restricted: false },
+  id: 7,
+  name: "one",
+  base: "base",
+  mac: "02:00:00:00:00:07",
+  memory: 4,
+  location: "fsn1",
+  ipv4: "10.77.90.10",
+  ipv6: "fd77:90:0:a::/64",
+  sshKeys: ["ssh-ed25519 AAAA me"],
+  userData: "#!/bin/sh\n: 'as it is'\n",
+  rootPassword: undefined,
+  restricted: false,
   layers: [],
   bootArguments: [],
 };
@@ -25,7 +34,9 @@ void test("the seed: user_data untouched, keys for root, static addresses", () =
   const seed = seedFor(spec, network);
   assert.equal(seed["user-data"], spec.userData);
   assert.deepEqual(parse(seed["meta-data"]), {
-    ...{ "instance-id": "7", "local-hostname": "one", "public-keys": ["ssh-ed25519 AAAA me"] },
+    "instance-id": "7",
+    "local-hostname": "one",
+    "public-keys": ["ssh-ed25519 AAAA me"],
   });
   assert.deepEqual(parse(seed["network-config"]), {
     version: 2,

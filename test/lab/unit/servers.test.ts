@@ -48,8 +48,15 @@ void test("create: what the host is booted with", async () => {
   const body = await lab.server("one", { ssh_keys: [made.body.ssh_key?.id], user_data: "#cloud-config\n{}\n" });
   assert.equal(body.root_password, null);
   assert.deepEqual(lab.driver.booted, {
-    ...{ id: body.server?.id, name: "one", base: "base-trixie-0", location: "fsn1", mac: lab.driver.booted?.mac },
-    ...{ ipv4: "10.77.90.10", ipv6: "fd77:90:0:a::/64", sshKeys: [key], userData: "#cloud-config\n{}\n" },
+    id: body.server?.id,
+    name: "one",
+    base: "base-trixie-0",
+    location: "fsn1",
+    mac: lab.driver.booted?.mac,
+    ipv4: "10.77.90.10",
+    ipv6: "fd77:90:0:a::/64",
+    sshKeys: [key],
+    userData: "#cloud-config\n{}\n",
     rootPassword: undefined,
     restricted: false,
     memory: 4,

@@ -12,6 +12,15 @@ import { root } from "../../../toolchain/paths";
 const DEADLINE_MS = 50_000;
 let started: ChildProcess | undefined;
 
+/** Whether there is a process of this group. */
+function isThere(group: number): boolean {
+  try {
+    return process.kill(-group, 0);
+  } catch {
+    return false;
+  }
+}
+
 /** A run in a process group of its own, as a shell gives it. */
 function start(...args: string[]) {
   const child = spawn(join(root, "toolchain/run"), args, {
@@ -43,12 +52,12 @@ function start(...args: string[]) {
       const [code, signal] = await ended;
       return { code, signal, said };
     },
-    /** Whether anything of its group still runs. */
-    isGone: () => {
-      try {
-        return !process.kill(-(child.pid ?? 0), 0);
-      } catch {
-        return true;
+    /** Waits until nothing of its group runs any more: what it started hears of the end a moment later. */
+    gone: async () => {
+      const end = Date.now() + DEADLINE_MS;
+      while (isThere(child.pid ?? 0)) {
+        await sleep(20);
+        assert.ok(Date.now() < end, "something of it still runs");
       }
     },
   };
@@ -69,7 +78,7 @@ void test("test:watch runs what a saved file concerns, waits for the next, and e
   assert.match(said, /^\d+ passed, 0 failed$/m);
   const { code, signal } = await run.interrupt();
   assert.ok(code === 130 || signal === "SIGINT", `${String(code)} ${String(signal)}`);
-  assert.ok(run.isGone());
+  await run.gone();
 });
 
 void test("Ctrl-C ends a run of tests with its verdict, and leaves nothing behind", async () => {
@@ -79,5 +88,5 @@ void test("Ctrl-C ends a run of tests with its verdict, and leaves nothing behin
   assert.equal(code, 1, said);
   assert.match(said, /the run got SIGINT/);
   assert.match(said, /^\d+ passed, [1-9]\d* failed$/m);
-  assert.ok(run.isGone());
+  await run.gone();
 });

@@ -71,8 +71,16 @@ function outputsOf(found: JsonMap, inputs: JsonMap): JsonMap {
   const { reusable = false, ephemeral = false, preauthorized = false, tags } = create;
   const { recreateIfInvalid } = inputs;
   return {
-    ...{ reusable, ephemeral, preauthorized, tags: tags ?? [], description, expiry: expirySeconds },
-    ...{ createdAt: created, expiresAt: expires, invalid: found["invalid"] === true, userId: found["userId"] ?? "" },
+    reusable,
+    ephemeral,
+    preauthorized,
+    tags: tags ?? [],
+    description,
+    expiry: expirySeconds,
+    createdAt: created,
+    expiresAt: expires,
+    invalid: found["invalid"] === true,
+    userId: found["userId"] ?? "",
     ...(recreateIfInvalid !== undefined && { recreateIfInvalid }),
   };
 }
