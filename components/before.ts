@@ -29,10 +29,10 @@ async function resourcesOf(stackName: string): Promise<Resources> {
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
     // In the layout of older versions a stack has no project, and no name of three parts.
-    const old = said.includes("invalid character '/'")
+    const reason = said.includes("invalid character '/'")
       ? "the state backend has Pulumi's old layout; run: pulumi state upgrade"
       : said;
-    throw new pulumi.RunError(`the stack's own state can't be read: ${old}`);
+    throw new pulumi.RunError(`the stack's own state can't be read: ${reason}`);
   }
 }
 

@@ -3,7 +3,7 @@ import { before, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
-import { type Declared, hostKey as ownKey, nothingBefore, recordResources, valueOf } from "./mocks";
+import { type Declared, hostKey as ownKey, newStack, recordResources, valueOf } from "./mocks";
 
 const { publicKey, privateKey } = sshKeyPair("0f".repeat(32), "me@laptop");
 const hostKey = sshKeyPair("0e".repeat(32), "").publicKey.trim();
@@ -36,12 +36,7 @@ before(async () => {
     { secretKeys: new Set(["hosts"]) },
   );
   for (const [name, settings] of hosts) {
-    const host = new Host(name, {
-      settings,
-      leastSerial: 1,
-      before: nothingBefore,
-      registry: "https://registry.example/",
-    });
+    const host = new Host(name, { settings, ...newStack });
     knownHosts += `${await valueOf(host.knownHosts)}\n`;
   }
   await pulumi.runtime.disconnect();

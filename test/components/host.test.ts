@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
 import { sampleLayers } from "../templates/samples";
-import { authKey, type Declared, hostKey, nothingBefore, recordResources, valueOf } from "./mocks";
+import { authKey, type Declared, hostKey, newStack, recordResources, valueOf } from "./mocks";
 
 const operator = sshKeyPair("0f".repeat(32), "me@laptop").publicKey;
 const apiKey = "tskey-api-mocked";
@@ -26,12 +26,7 @@ before(async () => {
   const { hosts } = parseConfig({ authorizedKeys: [operator], sshPort: 2222, previousSshPort: 22022 }, ".");
   const settings = hosts.get("gateway");
   assert.ok(settings);
-  const host = new Host("gateway", {
-    settings,
-    leastSerial: 1,
-    before: nothingBefore,
-    registry: "https://registry.example/",
-  });
+  const host = new Host("gateway", { settings, ...newStack });
   outputs["sshCommand"] = await valueOf(host.sshCommand);
   outputs["knownHosts"] = await valueOf(host.knownHosts);
   outputs["gatewayToken"] = await valueOf(host.gatewayToken);

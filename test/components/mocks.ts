@@ -67,6 +67,9 @@ function signed(name: string, inputs: Record<string, unknown>): string {
 /** What a new stack has in its state. */
 export const nothingBefore: Before = { commands: new Map(), layers: new Map() };
 
+/** What a host of a new stack is made of, beside its settings. */
+export const newStack = { leastSerial: 1, before: nothingBefore, registry: "https://registry.example/" } as const;
+
 /** An answer as a host makes it. */
 export function answerText(seed: string, request: string, text: string): string {
   const body = `monoclaw-answer 1\nrequest ${request}\noutcome done\nlength ${String(Buffer.byteLength(text))}\n\n${text}`;

@@ -3,7 +3,7 @@ import { before, test } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
-import { nothingBefore, recordResources, valueOf } from "./mocks";
+import { newStack, recordResources, valueOf } from "./mocks";
 
 const declared = recordResources();
 const outputs: Record<string, string> = {};
@@ -17,12 +17,7 @@ before(async () => {
   };
   const parsed = parseConfig({ authorizedKeys, hosts }, ".").hosts;
   for (const [name, settings] of parsed) {
-    const host = new Host(name, {
-      settings,
-      leastSerial: 1,
-      before: nothingBefore,
-      registry: "https://registry.example/",
-    });
+    const host = new Host(name, { settings, ...newStack });
     outputs[name] = `${await valueOf(host.sshCommand)}; ${(await valueOf(host.knownHosts)).split(" ")[0] ?? ""}`;
   }
   await pulumi.runtime.disconnect();

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseConfig } from "../../lib/config";
 import { sshKeyPair } from "../../lib/keys";
 import { memberOf } from "../../lib/tailnetPolicy";
-import { type Declared, nothingBefore, recordResources, valueOf } from "./mocks";
+import { type Declared, newStack, recordResources, valueOf } from "./mocks";
 
 const open = '{"grants":[{"src":["*"],"dst":["*"],"ip":["*"]}]}';
 let asked = 0;
@@ -43,9 +43,7 @@ before(async () => {
   await Tailnet.make("tailnet", { members: [memberOf(home)], overwriteAcl: false });
   const host = new Host("away", {
     settings: away,
-    leastSerial: 1,
-    before: nothingBefore,
-    registry: "https://registry.example/",
+    ...newStack,
   });
   off = await valueOf(host.dashboardUrl);
   await pulumi.runtime.disconnect();

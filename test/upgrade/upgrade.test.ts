@@ -12,7 +12,6 @@ void test("a host of the last release is taken over by one `pulumi up`", { timeo
     String((await stack.resources()).find(({ urn }) => urn.endsWith(`::gateway-${layer}-apply`))?.inputs["stdin"]);
   const old = await envelope("kernel");
   const token = await stack.token();
-  const pid = await stack.root("systemctl show openclaw -p MainPID");
 
   await step("it is of the first format: what follows is no accident", async () => {
     assert.match(old, /^monoclaw-envelope 1\n/);
@@ -44,7 +43,7 @@ void test("a host of the last release is taken over by one `pulumi up`", { timeo
   });
 
   await step("the gateway runs on; its old envelope, and any of the first format, is refused", async () => {
-    assert.notEqual(pid, "MainPID=0\n");
+    assert.match(await stack.root("systemctl show openclaw -p MainPID"), /^MainPID=[1-9]/);
     const keys = await Keys.of(stack);
     assert.equal((await keys.deploy("apply", old)).exitCode, 83);
     assert.equal(

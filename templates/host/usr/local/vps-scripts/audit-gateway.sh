@@ -8,8 +8,7 @@ readonly port=18789
 
 # config: openclaw.json as plain JSON, read as user openclaw, bounded in time and size.
 config() {
-  timeout -k 1 20 setpriv --reuid=openclaw --regid=openclaw --clear-groups --no-new-privs --bounding-set=-all --reset-env -- \
-    "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs json | head -c 4194304
+  edit_config json | head -c 4194304
 }
 
 # config_rows: the managed keys, the token, and a digest over all but the token, for the cache of OpenClaw's own audit.

@@ -31,8 +31,7 @@ begin() {
     install -d -m 700 "$JOURNAL.new" && touch "$JOURNAL.new"/{paths,undo,staged,notes} &&
       { [[ ! -e $spool/envelope ]] || cp -- "$spool/envelope" "$JOURNAL.new/envelope"; } &&
       printf '%s %s\n' "${digest-}" "${serial-}" >"$JOURNAL.new/accepted" &&
-      { [[ -z ${serial-} ]] || { cp -- "$JOURNAL.new/accepted" "$state/given/$LAYER.new" && sync "$state/given/$LAYER.new" &&
-        mv -f -- "$state/given/$LAYER.new" "$state/given/$LAYER"; }; } &&
+      { [[ -z ${serial-} ]] || write "$state/given/$LAYER" <"$JOURNAL.new/accepted"; } &&
       sync "$JOURNAL.new"/* "$JOURNAL.new" && mv -T -- "$JOURNAL.new" "$JOURNAL"
   } || refuse 95 "can't write to $state: is the disk full or read-only? (df -h -i $state)"
 }
@@ -114,9 +113,7 @@ settle() {
 
 # write PATH: replaces a state file by stdin, whole or not at all.
 write() {
-  cat >"$1.new"
-  sync "$1.new"
-  mv -f -- "$1.new" "$1"
+  cat >"$1.new" && sync "$1.new" && mv -f -- "$1.new" "$1"
 }
 
 # append LINE PATH: adds a line to a state file, whole or not at all.
