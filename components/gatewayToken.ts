@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { secretHex } from "./secretHex";
 
-/** The gateway's token: 256 random bits as 64 hex digits (document: Gateway Token). Replace the resource to rotate it. */
+/** The gateway's token: 256 random bits as 64 hex digits (requirements: Gateway token). Replace the resource to rotate it. */
 export class GatewayToken extends pulumi.ComponentResource {
   /** The token. Secret. */
   readonly token: pulumi.Output<string>;

@@ -36,7 +36,7 @@ const groupKeys = {
 
 /** Ports that something else on the host uses, or that scanners try first. */
 const takenPorts = new Map([
-  [22, "is where scanners look first (document: Custom Port)"],
+  [22, "is where scanners look first (docs/requirements.md, SSH: port)"],
   [80, "is HTTP's, which stays closed"],
   [443, "is the dashboard's"],
   [18789, "is the gateway's"],

@@ -4,7 +4,7 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** TCP port of the gateway, on loopback only. */
 export const gatewayPort = 18789;
 
-/** What the document says (Loopback Binding, Gateway Token); nothing overrides it. */
+/** What the requirements say (Loopback, Gateway token); nothing overrides it. */
 const documented: JsonObject = {
   gateway: {
     mode: "local",
@@ -15,7 +15,7 @@ const documented: JsonObject = {
   },
 };
 
-/** Paths of the keys that no stack may set: what the document says, and the token, which has a layer of its own. */
+/** Paths of the keys that no stack may set: what the requirements say, and the token, which has a layer of its own. */
 export const fixedSettings: readonly string[] = [...leaves(documented), "gateway.auth.token"];
 
 /** The paths of an object's values, joined by dots. */
@@ -25,7 +25,7 @@ function leaves(object: JsonObject): string[] {
   );
 }
 
-/** Hardening beyond the document; `docs/openclaw-settings.md` has the reason for each. A stack's settings override it. */
+/** Hardening beyond the requirements; `docs/openclaw-settings.md` has the reason for each. A stack's settings override it. */
 const baseline: JsonObject = {
   gateway: {
     auth: { allowTailscale: false, rateLimit: { maxAttempts: 10, windowMs: 60_000, lockoutMs: 300_000 } },
@@ -54,7 +54,7 @@ const baseline: JsonObject = {
 
 /**
  * The keys of openclaw.json that the program manages: the hardened baseline, over it the stack's own settings, over those
- * the document's. Every other key of the file stays the gateway's and its users'.
+ * the requirements'. Every other key of the file stays the gateway's and its users'.
  *
  * @param settings - the stack's settings; a key that is `null` takes the baseline's key out, so that it is not managed
  * @param origins - where browsers find the dashboard, beside an SSH tunnel's: `https://gateway.example.ts.net`

@@ -1,4 +1,4 @@
-/** Fewest bits of an RSA key (document: SSH Key Management). */
+/** Fewest bits of an RSA key (requirements: People's keys). */
 const minRsaBits = 4096;
 
 /**

@@ -10,7 +10,7 @@ export interface HostSettings {
   readonly authorizedKeys: readonly string[];
   /** Where the host comes from. */
   readonly machine: MachineSettings;
-  /** Limits of the gateway's service (document: Resource Limits). */
+  /** Limits of the gateway's service (requirements: Limits). */
   readonly limits: LimitSettings;
   /** The SSH jail. */
   readonly fail2ban: Fail2banSettings;
@@ -43,7 +43,7 @@ export interface ExistingSettings {
   readonly hostKey: string | undefined;
 }
 
-/** The SSH jail (document: SSH Jail), by fail2ban's names (jail.conf(5)). */
+/** The SSH jail (requirements: fail2ban), by fail2ban's names (jail.conf(5)). */
 export interface Fail2banSettings {
   /** Failed attempts before a ban. */
   readonly maxretry: number;
@@ -58,7 +58,7 @@ export interface Fail2banSettings {
 /** The kernel layer: `hardened` sets what docs/kernel.md lists, `leave` takes it back. */
 export type KernelMode = "hardened" | "leave";
 
-/** Unattended security updates (document: Automatic Updates). */
+/** Unattended security updates (requirements: Updates). */
 export interface UpdateSettings {
   /** What to do when an update wants a reboot: nothing but say so, or reboot at `rebootTime`. */
   readonly reboot: "none" | "automatic";

@@ -14,7 +14,7 @@ export function ignoredAddresses(ignoreip: readonly string[]): string[] {
   return ["127.0.0.0/8", "::1", ...ignoreip];
 }
 
-/** Script of the fail2ban layer (document: Intrusion Prevention). */
+/** Script of the fail2ban layer (requirements: fail2ban). */
 export function fail2banScript({ sshPorts, maxretry, findtime, bantime, ignoreip }: Fail2banArgs): string {
   const ports = sshPorts.join(",");
   const numbers = { maxretry, findtime, bantime };

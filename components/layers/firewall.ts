@@ -4,7 +4,7 @@ import { type SshWay, wayWord } from "../../lib/sshWays";
 import { confirmSeconds } from "./confirm";
 import { hostFile } from "./files";
 
-/** Script of the firewall layer (document: Firewall). `open` are sshd's ways in, and all that stays open. */
+/** Script of the firewall layer (requirements: Firewall). `open` are sshd's ways in, and all that stays open. */
 export function firewallScript({ open }: { readonly open: readonly SshWay[] }): string {
   const told = open.map(({ reach, port }) => `${String(port)}/tcp${reach === "tailnet" ? " from the tailnet" : ""}`);
   const ports = [...new Set(open.map(({ port }) => port))];

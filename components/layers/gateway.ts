@@ -52,7 +52,7 @@ export function gatewayUnit({
   ]);
 }
 
-/** Script of the gateway layer (document: Loopback Binding, Systemd Service Hardening, Container/VPS Compatibility). */
+/** Script of the gateway layer (requirements: Loopback, Sandbox, Containers). */
 export function gatewayScript({ settings, origins, ...limits }: GatewayArgs): string {
   return render("layers/gateway.sh", {
     // A change of version changes this layer too, so that the service moves to the new folder.

@@ -48,7 +48,7 @@ export interface ManagementArgs extends UsersArgs {
   readonly rotateToken: string;
 }
 
-/** Script of the management layer (document: Restricted Sudo, Security Audit). */
+/** Script of the management layer (requirements: Restricted sudo, Audit). */
 export function managementScript(args: ManagementArgs): string {
   const { primaryUser, sshPorts, open, limits, fail2ban, updates, kernel, rotateToken } = args;
   const expected = {

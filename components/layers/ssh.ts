@@ -10,7 +10,7 @@ export interface SshArgs {
   readonly sshPorts: readonly number[];
 }
 
-/** The drop-ins of sshd, which the bootstrap and the ssh layer both install (document: SSH Hardening). */
+/** The drop-ins of sshd, which the bootstrap and the ssh layer both install (requirements: SSH). */
 export function sshdFiles({ primaryUser, sshPorts }: SshArgs) {
   const file = "etc/ssh/sshd_config.d/99-custom.conf";
   return {

@@ -39,7 +39,7 @@ export function dashboardScheme(https: boolean): { readonly scheme: "http" | "ht
 }
 
 /**
- * Script of the tailscale layer: installs the pinned Tailscale and starts its daemon (document: Tailscale Serve). It comes after
+ * Script of the tailscale layer: installs the pinned Tailscale and starts its daemon (requirements: Tailscale Serve). It comes after
  * the users layer, which changes accounts too, and the management layer, which brings the scripts that the tailnet's layers share.
  *
  * @param archive - `undefined`: no tailnet, so the host leaves the one that it is on, and what the layer had installed goes
@@ -58,7 +58,7 @@ export function tailscaleScript({ archive }: { readonly archive: TailscaleArchiv
   });
 }
 
-/** Script of the tailnet layer: the host joins (document: Tailscale Security). The script is a secret: it holds the auth key. */
+/** Script of the tailnet layer: the host joins (requirements: Tailscale Serve). The script is a secret: it holds the auth key. */
 export function tailnetScript({ authKey, ...host }: TailnetHost & { readonly authKey: string }): string {
   return render("layers/tailnet.sh", {
     authKey: quote(authKey),
@@ -79,7 +79,7 @@ export function leaveScript({ soon }: { readonly soon: boolean }): string {
 }
 
 /**
- * Script of the dashboard layer: serves the gateway on the tailnet, and nothing else (document: Tailscale Serve). Its answer has
+ * Script of the dashboard layer: serves the gateway on the tailnet, and nothing else (requirements: Tailscale Serve). Its answer has
  * a line `dashboard: https://NAME`, see {@link dashboardUrl}.
  */
 export function dashboardScript({ https, hostname, newKey }: TailnetHost): string {

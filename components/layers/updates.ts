@@ -3,7 +3,7 @@ import { render } from "../../lib/render";
 import { quote } from "../../lib/shell";
 import { hostFile } from "./files";
 
-/** Script of the updates layer (document: Automatic Updates). */
+/** Script of the updates layer (requirements: Updates). */
 export function updatesScript({ reboot, rebootTime }: UpdateSettings): string {
   const automatic = String(reboot === "automatic");
   return render("layers/updates.sh", {

@@ -17,7 +17,7 @@ export function authorizedKeysText({ authorizedKeys, deployPublicKey }: UsersArg
   return [...authorizedKeys, deploy, ""].join("\n");
 }
 
-/** The primary user's files, which the bootstrap and the users layer both install (document: User Isolation). */
+/** The primary user's files, which the bootstrap and the users layer both install (requirements: Service user). */
 export function userFiles(args: UsersArgs) {
   const { primaryUser } = args;
   return {

@@ -1,5 +1,5 @@
 # The dashboard on the tailnet, and nothing else: `tailscale serve` answers there, within WireGuard, for the gateway on loopback.
-# document: Tailscale Serve
+# requirements: Tailscale Serve
 # shellcheck source=templates/host/usr/local/vps-scripts/tailscale.sh
 source /usr/local/vps-scripts/tailscale.sh
 scheme={{{scheme}}}

@@ -1,5 +1,5 @@
 # fail2ban: an address with five failed SSH logins within ten minutes is shut out for an hour.
-# document: Intrusion Prevention (fail2ban)
+# requirements: fail2ban
 jail=/etc/fail2ban/jail.d/sshd.local
 filter=/etc/fail2ban/filter.d/sshd.local
 

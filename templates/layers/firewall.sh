@@ -1,5 +1,5 @@
 # ufw: nothing comes in but SSH, over IPv4 and IPv6. The cloud's metadata address is root's alone.
-# document: Firewall (UFW)
+# requirements: Firewall
 
 put 755 root:root /usr/local/vps-scripts/firewall.sh {{{firewallLib}}}
 commit

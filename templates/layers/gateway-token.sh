@@ -1,5 +1,5 @@
 # The gateway's token, in both of its places. The only layer that carries a secret besides the tailnet's, and nothing else.
-# document: Gateway Token
+# requirements: Gateway token
 # shellcheck source=/dev/null
 source /usr/local/vps-scripts/gateway.sh
 token={{{token}}}

@@ -1,5 +1,5 @@
 # The gateway: openclaw.json by its managed keys, and the sandboxed service.
-# document: Loopback Binding; Systemd Service Hardening; Container/VPS Compatibility; File Permissions
+# requirements: Loopback; Sandbox; Containers; Files
 unit=/etc/systemd/system/openclaw.service
 managed=/etc/monoclaw/openclaw-settings.json
 # shellcheck source=/dev/null
@@ -16,7 +16,8 @@ install -d -m 700 "$parts"
 cat >"$parts/{{{name}}}" {{{text}}}
 {{/parts}}
 
-# probe GROUP...: prints those of the groups that have no effect in a unit of this host, and `done`; fails if such a unit can't start.
+# probe GROUP...: prints those of the groups that have no effect in a unit of this host, or `done`. Its exit code: 0 if there are none, 3 if
+# there are some, systemd's own if such a unit can't start.
 probe() {
   local -a properties
   mapfile -t properties < <(cat "$parts/user" "${@/#/$parts/}" | grep '^[A-Z]')
@@ -26,15 +27,15 @@ probe() {
     bash -c '"$@" && printf done' probe /usr/local/vps-scripts/sandbox-check "$(readlink /proc/self/ns/uts)" "$@"
 }
 
-# works GROUP...: true if all of these groups have their effect together. That a probe doesn't end by itself says nothing of them, while
-# the gateway runs; systemd's own exit codes do, for a unit that can't start.
+# works GROUP...: true if all of these groups have their effect together. A probe that doesn't end by itself says nothing of them while the
+# gateway runs, which may have killed it. To systemd a unit that is killed politely is a success, so only its last word counts.
 works() {
   local said code=0
   said=$(probe "$@" 2>>"$JOURNAL/probe.log") || code=$?
-  if [[ $said != *"done" ]] && ! ((code >= 200 && code < 255)) && disturbed; then
-    said=$(probe "$@" 2>>"$JOURNAL/probe.log") || :
-  fi
-  [[ $said == "done" ]]
+  [[ $code != 0 || $said != *"done" ]] || return 0
+  ! ((code == 3 || (code >= 200 && code < 255))) || return 1
+  without_gateway || return 1
+  [[ $(probe "$@" 2>>"$JOURNAL/probe.log") == *"done" ]]
 }
 
 groups=({{{groups}}}) missing=()
@@ -69,7 +70,9 @@ fi
 put 600 root:root "$managed" {{{settings}}}
 before={}
 [[ ! -e $managed ]] || before=$(<"$managed")
-stage_config <<<"{\"before\": $before, \"now\": $(<"$(staged "$managed")")}"
+begin={}
+[[ ! $(</etc/monoclaw/auth-token) =~ ^[0-9a-f]{64}$ ]] || begin="{\"gateway\": {\"auth\": {\"token\": \"$(</etc/monoclaw/auth-token)\"}}}"
+stage_config <<<"{\"before\": $before, \"now\": $(<"$(staged "$managed")"), \"begin\": $begin}"
 
 put 644 root:root "$unit" < <(cat "$parts/unit" "$parts/user" "${groups[@]/#/$parts/}")
 if changed "$unit"; then

@@ -1,5 +1,5 @@
 # The kernel's own defences, modules that stay out, no memory images, a warning at the door, and who may read root's jobs.
-# Beyond the document; docs/kernel.md has the reasons.
+# Beyond the requirements; docs/kernel.md has the reasons.
 settings=/etc/sysctl.d/zz-monoclaw.conf
 modules=/etc/modprobe.d/monoclaw.conf
 check=/usr/local/vps-scripts/kernel-settings

@@ -1,5 +1,5 @@
 # The way out of the tailnet, which the stack takes before it gives the host up. It stands for the tailnet layer: to join again is newer.
-# document: Tailscale Security
+# requirements: Tailscale Serve
 {{#soon}}
 # Who asks comes in over the tailnet, and is to hear the answer before he is cut off.
 systemd-run --quiet --collect --on-active=2s --timer-property=AccuracySec=50ms --property=RuntimeMaxSec=1800 \

@@ -1,5 +1,5 @@
 # The monoclaw-* commands for the person on the host, and what the audit must find here.
-# document: Restricted Sudo; Security Audit; File Permissions
+# requirements: Restricted sudo; Audit; Files
 {{#scripts}}
 put 755 root:root /usr/local/vps-scripts/{{{name}}} {{{text}}}
 {{/scripts}}

@@ -1,6 +1,6 @@
 # No tailnet: the host leaves the one that it is on, and what the tailscale layer had installed goes. Somebody else's Tailscale
 # stays as it is.
-# document: none (the way without Tailscale Serve)
+# requirements: none (the way without Tailscale Serve)
 opt=/opt/tailscale
 unit=/etc/systemd/system/tailscaled.service
 

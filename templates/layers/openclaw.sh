@@ -1,7 +1,7 @@
 # Node.js, npm and OpenClaw, each package checked against its pinned hash, in a version folder of their own:
 #   /opt/openclaw/ID       root's, sealed; there only once it is whole, then never changed
 #   /opt/openclaw/current  link to the newest one, for people; services name their version folder
-# document: none (software that the document takes for granted)
+# requirements: none (software that the requirements take for granted)
 id={{{id}}}
 registry={{{registry}}}
 opt=/opt/openclaw

@@ -1,5 +1,5 @@
 # sshd: keys only, one user, one port, no forwarding but TCP.
-# document: SSH Hardening
+# requirements: SSH
 user={{{primaryUser}}}
 ports=({{{ports}}})
 

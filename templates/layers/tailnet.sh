@@ -1,6 +1,6 @@
 # This host's place on the tailnet. It joins with an auth key that the join uses up; a host that is on the right tailnet doesn't
 # need the key. One of the two layers that carry a secret, and nothing else.
-# document: Tailscale Serve; Tailscale Security
+# requirements: Tailscale Serve
 # shellcheck source=templates/host/usr/local/vps-scripts/tailscale.sh
 source /usr/local/vps-scripts/tailscale.sh
 key={{{authKey}}}

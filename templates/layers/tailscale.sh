@@ -1,7 +1,7 @@
 # Tailscale: the pinned release in a folder of its own, and its daemon as a user of its own in a sandbox. The tailnet layer joins.
 #   /opt/tailscale/ID       root's; there only once it is whole, then never changed
 #   /opt/tailscale/current  link to the one that runs
-# document: Tailscale Serve
+# requirements: Tailscale Serve
 id={{{id}}}
 version={{{version}}}
 opt=/opt/tailscale

@@ -1,5 +1,5 @@
 # unattended-upgrades: security updates every day, nothing else by itself.
-# document: Automatic Updates
+# requirements: Updates
 conf=/etc/apt/apt.conf.d
 
 put 644 root:root "$conf/50unattended-upgrades" {{{unattended}}}

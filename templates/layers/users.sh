@@ -1,5 +1,5 @@
 # The primary user (restricted, key only), the service user, and who may log in with which key.
-# document: User Isolation; File Permissions
+# requirements: Service user; Files
 user={{{primaryUser}}}
 
 if ! id -u "$user" >/dev/null 2>&1; then
@@ -66,7 +66,7 @@ given=$(awk '/^ *RunAs(Users|Groups): / {as = as $2} /^ *Options: .*setenv/ {as 
   /^\t/ {sub(/^\t/, ""); print (as == "root" ? "" : "(" as ") ") $0}' <<<"$listed" | rights)
 wanted=$(sed -n "s/^$user ALL=(root) NOPASSWD: \(NOEXEC: \)\?//p" "$sudoers" | rights)
 [[ $given == "$wanted" ]] ||
-  fail "sudo's rows for $user aren't the document's: $(diff <(printf '%s\n' "$wanted") <(printf '%s\n' "$given") |
+  fail "sudo's rows for $user aren't the requirements': $(diff <(printf '%s\n' "$wanted") <(printf '%s\n' "$given") |
     sed -n 's/^< /lacks /p; s/^> /also has /p' | paste -sd, | sed 's/,/, /g'). Find the file with: sudo -ll -U $user"
 # sudo-rs lists no Defaults. Ours must be the last, as they then beat everybody's.
 defaults=$(sed -n "s/^Defaults:$user //p" "$sudoers" | tr -d '"' | paste -sd, | sed 's/,/, /g')

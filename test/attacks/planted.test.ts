@@ -38,30 +38,50 @@ const works = {
   "a new token": async (stack: TestStack) => stack.ssh("sudo -n monoclaw-config regenerate-token"),
 };
 
+interface Plant {
+  readonly work: keyof typeof works;
+  /** As the gateway. */
+  readonly script: string;
+  /** What a mere `up` says of it: a person may have mistyped, so it is left as it is. Nothing: it is set aside at once. */
+  readonly refused?: RegExp;
+}
+
+const repair = /on the host: sudo monoclaw-config repair/;
 /** Things that stand in the way, each with the work that it is to stop. */
-const plants: Readonly<Record<string, readonly [keyof typeof works, string]>> = {
-  "folders where files belong, and rights that keep its own user out": [
-    "the gateway layer",
-    `cd; rm ${config}; mkdir -p ${config}/full ${folder}/.openclaw.json.monoclaw-new/full; chmod 000 ${config} ${folder}
-      rm -rf .cache/node; touch .cache/node; chmod 000 .`,
-  ],
-  "a link to a folder of root's in its folder's place": [
-    "a new token",
-    `cd; mv ${folder} moved; ln -s /etc/monoclaw ${folder}`,
-  ],
-  "what nobody can read": ["repair", `echo '{ gateway: {' >${config}`],
+const plants: Readonly<Record<string, Plant>> = {
+  "folders where files belong, and rights that keep its own user out": {
+    work: "the gateway layer",
+    script: `cd; rm ${config}; mkdir -p ${config}/full ${folder}/.openclaw.json.monoclaw-new/full; chmod 000 ${config} ${folder}
+      mv .cache/node .cache/moved; touch .cache/node; chmod 000 .`,
+  },
+  "a link to a folder of root's in its folder's place": {
+    work: "a new token",
+    script: `cd; mv ${folder} moved; ln -s /etc/monoclaw ${folder}`,
+  },
+  "what nobody can read": { work: "repair", script: `echo '{ gateway: {' >${config}`, refused: repair },
+  "more levels than anybody has": {
+    work: "repair",
+    script: `{ printf '{"x":%.0s' {1..20000}; echo -n 1; printf '}%.0s' {1..20000}; } >${config}`,
+    refused: repair,
+  },
+  "what OpenClaw refuses, and ends": {
+    work: "repair",
+    script: `sed -i '0,/{/s//{ "noSuchKey": 1,/' ${config}; pkill openclaw-gatewa
+      until systemctl is-failed --quiet openclaw; do ((SECONDS < 120)); sleep 0.5; done`,
+    refused: /the gateway didn't become ready/,
+  },
 };
 
 attack("plants what stops root's work", "gateway", Object.keys(plants), async (stack, way) => {
-  const [work, script] = plants[way] ?? ["repair", "false"];
+  const { work, script, refused } = plants[way] ?? assert.fail(way);
   const ofRoot = "stat -c '%a %U %F %n' /etc/monoclaw /etc/monoclaw/*";
   await stack.root("rm -f /etc/monoclaw/{revoked-tokens,token-regenerated}");
   const before = await stack.root(ofRoot);
   await stack.root(asGateway, script);
-  if (work === "repair") {
-    // A person may have mistyped: what is in it isn't lost by a mere `up`.
-    const refused = await works["the gateway layer"](stack);
-    assert.match(refused.stdout + refused.stderr, /is not JSON5 .* on the host: sudo monoclaw-config repair/);
+  if (refused !== undefined) {
+    const applied = await works["the gateway layer"](stack);
+    assert.equal(applied.exitCode, 91, applied.stdout + applied.stderr);
+    assert.match(applied.stdout + applied.stderr, refused);
   }
   const done = await works[work](stack);
   assert.equal(done.exitCode, 0, done.stdout + done.stderr);
@@ -104,10 +124,40 @@ attack(
       await until("a helper is disturbed", 20, async () => (await stack.tryRoot(helper)).exitCode !== 0);
       const done = await works[work as keyof typeof works](stack);
       assert.equal(done.exitCode, 0, done.stdout + done.stderr);
-      assert.match(done.stdout + done.stderr, /was kept from ending: once more, without the gateway/);
+      assert.match(done.stdout + done.stderr, /failed or was killed: trying again with the gateway stopped/);
       await isWell(stack);
     } finally {
       await stack.root("rm -f /usr/local/lib/attack-s*.py; pkill -KILL -f [a]ttack-sender || :");
     }
   },
 );
+
+/** What it does to its folder, again and again, while root works there. */
+const loops: Readonly<Record<string, string>> = {
+  "writes openclaw.json": `echo >>${config}`,
+  "takes the rights from its folder": `chmod 000 ${folder}`,
+  "makes a folder in the candidate's place": `mkdir ${folder}/.openclaw.json.monoclaw-new`,
+};
+
+attack("changes its folder in a loop while root works", "gateway", Object.keys(loops), async (stack, way) => {
+  const begun = "/var/lib/openclaw/attack-begun";
+  const loop = `while :; do ${loops[way] ?? assert.fail(way)}; touch ${begun}; sleep 0.05; done`;
+  await stack.root(`procs=/sys/fs/cgroup$(systemctl show openclaw -p ControlGroup --value)/cgroup.procs
+    (echo $BASHPID >$procs; exec setpriv --reuid=openclaw --regid=openclaw --clear-groups --reset-env bash -c '${loop}' \
+      </dev/null >/dev/null 2>&1) &`);
+  await until("the loop runs", 20, async () => (await stack.tryRoot(`test -e ${begun}`)).exitCode === 0);
+  const done = await works["a new token"](stack);
+  await stack.root(`rm -f ${begun}`);
+  assert.equal(done.exitCode, 0, done.stdout + done.stderr);
+  await isWell(stack);
+});
+
+attack("opens the debugger of a helper", "gateway", ["by SIGUSR1"], async (stack) => {
+  const node = "/opt/openclaw/current/bin/node";
+  const loop = "setTimeout(() => {}, 3000)";
+  const opened = async (option: string) =>
+    stack.root(`setpriv --reuid=openclaw --regid=openclaw --clear-groups --reset-env ${node} ${option} -e '${loop}' 2>&1 &
+      sleep 1; kill -USR1 $! || :; wait $! || :`);
+  assert.match(await opened(""), /Debugger listening/, "this shows nothing");
+  assert.equal(await opened("--disable-sigusr1"), "");
+});

@@ -162,7 +162,9 @@ while run.poll() is None:
                 continue  # the kernel is still putting its arguments in place, or it has ended
             words = line.split("\\0")
             wider = {key: value for key, value in box(pid).items() if value != own[key]}
-            seen[pid] = {"program": os.path.basename(" ".join(words[1:2])), "cache": cache, "box": wider}
+            program = next((word for word in words[1:] if not word.startswith("-")), "")
+            debugger = "--disable-sigusr1" not in words and "NODE_OPTIONS=--disable-sigusr1" not in variables
+            seen[pid] = {"program": os.path.basename(program), "cache": cache, "debugger": debugger, "box": wider}
         except (OSError, StopIteration, KeyError):
             pass
 print(json.dumps(list(seen.values())))
@@ -171,6 +173,8 @@ print(json.dumps(list(seen.values())))
 interface Seen {
   readonly program: string;
   readonly cache: readonly string[];
+  /** Whether SIGUSR1 would open one. */
+  readonly debugger: boolean;
   readonly box: Readonly<Record<string, unknown>>;
 }
 
@@ -190,7 +194,8 @@ attack(
     const helpers = await watched(stack, command);
     // That one reads the file as root, and runs nothing of OpenClaw's.
     assert.equal(helpers.length > 0, command !== "monoclaw-config show", `${String(helpers.length)} helpers were seen`);
-    for (const { program, cache, box } of helpers) {
+    for (const { program, cache, debugger: opens, box } of helpers) {
+      assert.ok(!opens, `${program} would open a debugger`);
       // A place of root's that the box alone is shown.
       assert.ok(cache.length === 0 || cache[0] === "NODE_COMPILE_CACHE=/run/openclaw-code", program);
       // Root's own, which loads nothing of OpenClaw's and reads one file: it needs no box.

@@ -77,7 +77,7 @@ async function withTailscale(stack: TestStack, body: () => Promise<void>): Promi
   }
 }
 
-hostTest("Restricted Sudo: sudo -l shows the document's rows, as root only, and nothing else", async (stack) => {
+hostTest("Restricted sudo: sudo -l shows the requirements' rows, as root only, and nothing else", async (stack) => {
   const listed = (await stack.ssh("sudo -n -ll")).stdout;
   const rows = listed.split("\n").filter((line) => line.startsWith("\t"));
   assert.deepEqual(
@@ -89,7 +89,7 @@ hostTest("Restricted Sudo: sudo -l shows the document's rows, as root only, and 
   assert.equal((await stack.root("id -nG ops")).trim(), "ops");
 });
 
-hostTest("Restricted Sudo: each row of the document does what it is for", async (stack) => {
+hostTest("Restricted sudo: each row of the requirements does what it is for", async (stack) => {
   const row = async (command: string) => stack.ssh(`sudo -n ${command}`);
   const state = async () =>
     (await stack.root("systemctl show openclaw -p ActiveState -p MainPID --value | paste -sd' '")).trim();
@@ -241,7 +241,7 @@ for (const [what, rules] of [
 }
 
 for (const [what, rules, says] of [
-  ["gives rights by a list of users", "bob, ops ALL=(ALL) NOPASSWD: ALL", "the document's: also has (ALL) ALL"],
+  ["gives rights by a list of users", "bob, ops ALL=(ALL) NOPASSWD: ALL", "the requirements': also has (ALL) ALL"],
   ["takes one away", "bob, ops ALL=(root) !/usr/local/bin/monoclaw-logs", "also has !/usr/local/bin/monoclaw-logs"],
   ["keeps the environment", "Defaults!/usr/local/bin/monoclaw-status setenv", "Defaults of sudo that beat those of"],
 ] as const) {

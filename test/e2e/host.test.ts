@@ -122,7 +122,7 @@ hostTest("Systemd Service Hardening: every directive and limit is in force", asy
     User: "openclaw",
     NoNewPrivileges: "yes",
     ProtectSystem: "strict",
-    ProtectHome: "yes", // stricter than the document's read-only
+    ProtectHome: "yes", // stricter than the requirements' read-only
     PrivateTmp: "yes",
     ProtectKernelTunables: "yes",
     ProtectKernelModules: "yes",
@@ -152,7 +152,7 @@ hostTest("the gateway answers /startupz on loopback", async (stack) => {
   assert.equal(code, "200");
 });
 
-hostTest("openclaw.json has the document's keys", async (stack) => {
+hostTest("openclaw.json has the requirements' keys", async (stack) => {
   const text = await stack.root("cat /var/lib/openclaw/.openclaw/openclaw.json");
   const { gateway } = JSON.parse(text) as { gateway: Record<string, unknown> & { auth: Record<string, unknown> } };
   assert.deepEqual(

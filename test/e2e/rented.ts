@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { PlainServer } from "./plainServer";
 import { folder, TestStack } from "./stack";
 
-/** What lies on a rented machine against the document: the files of cloud images, and of somebody who had it before. */
+/** What lies on a rented machine against the requirements: the files of cloud images, and of somebody who had it before. */
 const hostile = {
   users: [
     { name: "debian", sudo: "ALL=(ALL) NOPASSWD:ALL", groups: "adm,sudo", lock_passwd: true, shell: "/bin/bash" },

@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Runs the body with the gateway at a local port, through an SSH tunnel as the document's backup access has it. */
+/** Runs the body with the gateway at a local port, through an SSH tunnel as the requirements' backup access has it. */
 async function tunnelled<T>(stack: TestStack, body: (port: number) => Promise<T>): Promise<T> {
   const port = await freePort();
   const forward = ["-N", "-L", `127.0.0.1:${String(port)}:127.0.0.1:18789`];

@@ -18,7 +18,7 @@ export interface Release {
   readonly sudo: RegExp;
 }
 
-/** The document's lines, as `sshd -T` prints them. */
+/** The requirements' lines, as `sshd -T` prints them. */
 const sshRows = [
   "authenticationmethods publickey",
   "passwordauthentication no",
@@ -79,7 +79,7 @@ export function ubuntuTests({ image, codename, starts, sudo }: Release): void {
     },
   );
 
-  hostTest(`${image}: sshd -T says every line of the document, for any login`, async (stack) => {
+  hostTest(`${image}: sshd -T says every line of the requirements, for any login`, async (stack) => {
     // Where a socket starts sshd, sshd -T lacks its folder from the boot to the first login.
     assert.equal((await stack.ssh("true")).exitCode, 0);
     for (const login of ["ops,host=h,addr=203.0.113.7", "root,host=h,addr=2001:db8::7"]) {

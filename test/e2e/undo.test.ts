@@ -57,7 +57,7 @@ async function upSends(stack: TestStack, layers: readonly string[]): Promise<voi
   assert.deepEqual(differing(before[1], await processes(stack)), ["fail2ban", "openclaw"]);
 }
 
-hostTest("a change of each layer, taken back: two plain `pulumi up`s, and the host is as it was", async (stack) => {
+hostTest("changes of seven layers, taken back: two plain `pulumi up`s, and the host is as it was", async (stack) => {
   const own = readFileSync(`${operatorKey}.pub`, "utf8").trim();
   const before = await state(stack);
   const layers = [...changes.map(([, , layer]) => layer), "audit", "management", "users"].sort();

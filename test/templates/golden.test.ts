@@ -20,7 +20,7 @@ function write(name: string, content: string): string {
   return file;
 }
 
-/** What Debian's sshd_config and cloud-init's drop-in say against the document. */
+/** What Debian's sshd_config and cloud-init's drop-in say against the requirements. */
 const hostile = {
   "50-cloud-init.conf": "PasswordAuthentication yes\nPermitRootLogin yes\nMaxAuthTries 10\n",
   sshd_config: "KbdInteractiveAuthentication yes\nUsePAM yes\nX11Forwarding yes\nAllowAgentForwarding yes\n",
@@ -70,7 +70,7 @@ for (const [name, sshPorts] of [
     check("/usr/sbin/sshd", ["-t", "-h", key, "-f", write("first.conf", first)], "openssh-server");
   });
 
-  void test(`sshd drop-ins, ${name}: each row of the document is in force, whatever other files say`, () => {
+  void test(`sshd drop-ins, ${name}: each row of the requirements is in force, whatever other files say`, () => {
     const lines = effective(sshPorts);
     const value = (keyword: string) =>
       lines.filter((line) => line.startsWith(`${keyword} `)).map((line) => line.slice(keyword.length + 1));
@@ -97,7 +97,7 @@ for (const [name, sshPorts] of [
   });
 }
 
-void test("sudoers: as committed, accepted by visudo, the document's capabilities and not everything", () => {
+void test("sudoers: as committed, accepted by visudo, the requirements' capabilities and not everything", () => {
   const { mode, owner, text } = installed(sampleLayers()["users"] ?? "", '"$sudoers"');
   assert.deepEqual([mode, owner], ["440", "root:root"], "sudo ignores files with another mode or owner");
   golden("010_ops-limited", text);
@@ -142,7 +142,7 @@ void test("metadata address: nft accepts the rules, and all but root are refused
   assert.match(text, /ip daddr 169\.254\.169\.254 meta skuid != 0 reject/);
 });
 
-void test("openclaw.json: the managed settings as committed, with what the document says", () => {
+void test("openclaw.json: the managed settings as committed, with what the requirements say", () => {
   const script = gatewayScript({ settings: {}, memoryMax: "2G", tasksMax: 100 });
   const { mode, owner, text } = installed(script, '"$managed"');
   assert.deepEqual([mode, owner], ["600", "root:root"]);

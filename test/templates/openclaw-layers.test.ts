@@ -72,7 +72,7 @@ void test("the committed lock file names no registry and the whole layer fits an
   assert.ok(Buffer.byteLength(openclawScript({ registry: "https://registry.example/" })) < 200_000);
 });
 
-void test("the document's settings can't be overridden, the baseline's can", () => {
+void test("the requirements' settings can't be overridden, the baseline's can", () => {
   const managed = managedSettings({
     gateway: { bind: "lan" },
     tools: { exec: { mode: "ask" } },
@@ -87,7 +87,7 @@ void test("the document's settings can't be overridden, the baseline's can", () 
   assert.deepEqual(cron, { enabled: false });
 });
 
-void test("the gateway layer carries the document's directives and follows the version", () => {
+void test("the gateway layer carries the requirements' directives and follows the version", () => {
   const script = gatewayScript({ settings: {}, ...limits });
   for (const line of [
     "NoNewPrivileges=yes",

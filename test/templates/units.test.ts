@@ -21,7 +21,7 @@ function verify(name: string, text: string): void {
   assert.ok(!said.includes(name), said);
 }
 
-void test("openclaw.service: as committed, accepted by systemd, with every directive of the document", () => {
+void test("openclaw.service: as committed, accepted by systemd, with every directive of the requirements", () => {
   const parts = gatewayUnit({ memoryMax: "2G", tasksMax: 100 });
   assert.deepEqual([...parts.keys()], ["unit", "user", ...sandboxGroups]);
   const text = [...parts.values()].join("");
@@ -52,7 +52,7 @@ void test("openclaw.service: as committed, accepted by systemd, with every direc
   const keywords = lines.map((line) => /^(\w+)=/.exec(line)?.[1]).filter((keyword) => keyword !== undefined);
   const repeatable = ["Environment", "ReadWritePaths", "SystemCallFilter"];
   const repeated = keywords.filter((keyword, at) => keywords.indexOf(keyword) !== at && !repeatable.includes(keyword));
-  assert.deepEqual(repeated, [], "a later line of the same directive would undo the document's");
+  assert.deepEqual(repeated, [], "a later line of the same directive would undo the requirements'");
 });
 
 void test("openclaw.service: without any of the groups a host may lack, it is still the service user's alone", () => {

@@ -158,7 +158,7 @@ void test("keys: a .pub file is read, relative to the project", () => {
   assert.deepEqual(parseConfig({ authorizedKeys: ["me.pub"] }, folder).hosts.get("gateway")?.authorizedKeys, [key]);
 });
 
-void test("openclaw: what the document fixes can't be overridden, the rest can", () => {
+void test("openclaw: what the requirements fix can't be overridden, the rest can", () => {
   const settings = (value: unknown) => wrong({ openclaw: { settings: value } });
   assert.deepEqual(settings({ gateway: { bind: "lan", auth: { token: "x" } } }), [
     "openclaw.settings.gateway.bind",

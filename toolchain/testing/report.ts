@@ -48,7 +48,9 @@ export function tableOf({ tests, files, seconds, busy, processors }: Whole): str
 
 /** The attacks' table: each way of an attack is a test within a test. Nothing if none was tried. */
 function attackTable(tests: readonly TestResult[]): string[] {
-  const ways = tests.filter(({ file, name }) => file.startsWith("test/attacks/") && name.includes(" › "));
+  const ways = tests.filter(
+    ({ file, name, verdict }) => verdict !== "skipped" && file.startsWith("test/attacks/") && name.includes(" › "),
+  );
   const line = (own: readonly TestResult[], what: string) => {
     const held = own.filter(({ verdict }) => verdict === "passed").length;
     return `${String(own.length).padStart(9)} ${String(held).padStart(9)}  ${what}`;

@@ -84,14 +84,17 @@ port_thieves() {
 # limit_row DIRECTIVE VALUE NOW FILE GROUP: a limit that systemd has, and that the kernel keeps. It may not have the means: many a container hasn't.
 limit_row() {
   local file=/sys/fs/cgroup$5/$4
-  if [[ $3 == "$2" && ! -e $file ]]; then
+  if [[ -z $5 ]]; then # it doesn't run, which has a row of its own
+    is "service $1" "$3" "$2"
+    return
+  elif [[ $3 == "$2" && ! -e $file ]]; then
     row WARN "service $1" "this host has no $4, so nothing keeps the service to $2"
     return
   fi
   is "service $1" "$3, in force: $(cat "$file" 2>&1)" "$2, in force: $2"
 }
 
-# The unit as systemd has it loaded: the document's directives and limits.
+# The unit as systemd has it loaded: the requirements' directives and limits.
 service_rows() {
   local key value
   local -A now=()
@@ -124,7 +127,7 @@ ProtectKernelModules=yes
 ProtectControlGroups=yes
 ReadWritePaths=/var/lib/openclaw -/tmp/openclaw
 ROWS
-  # The document's read-only is the floor; the template says yes.
+  # The requirements' read-only is the floor; the template says yes.
   value=${now[ProtectHome]-}
   sandbox_is 'service ProtectHome' files "${value/#read-only/yes}" yes
   # LXC's own, which only adapts units to the container, is no stranger's.

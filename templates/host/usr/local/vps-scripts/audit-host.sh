@@ -12,7 +12,7 @@ matrix_rows() {
   path 755 root:root /usr/local/vps-scripts directory
   path 700 "$user:$user" "$home/.ssh" directory
   path 600 "$user:$user" "$home/.ssh/authorized_keys" 'regular file'
-  # Beyond the document: what the signed layers rest on.
+  # Beyond the requirements: what the signed layers rest on.
   path 600 root:root /etc/monoclaw/allowed_signers 'regular file'
   path 600 root:root /etc/monoclaw/host-id 'regular file'
   path 600 root:root /etc/monoclaw/expected 'regular file'

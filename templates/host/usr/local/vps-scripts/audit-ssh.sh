@@ -8,7 +8,7 @@ effective() {
   sshd -T -C "user=$1,host=somewhere,addr=$2" 2>/dev/null | sort
 }
 
-# The document's rows, then what would open another way in.
+# The requirements' rows, then what would open another way in.
 directive_rows() {
   local key value shown
   local -A now=()

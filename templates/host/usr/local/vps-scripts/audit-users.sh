@@ -32,7 +32,7 @@ key_rows() {
   none "root's keys" 'none' find /root/.ssh -maxdepth 1 -name 'authorized_keys*' -size +0
 }
 
-# weak_keys FILE: keys of another type than the document allows.
+# weak_keys FILE: keys of another type than the requirements allow.
 weak_keys() {
   local listed
   listed=$(as_account "$user" ssh-keygen -lf "$1") || return
@@ -132,7 +132,7 @@ service_grants() {
 sudo_rows() {
   path 440 root:root "/etc/sudoers.d/010_$user-limited" 'regular file'
   holds 'sudoers syntax' 'visudo accepts all of it' visudo -q -c
-  none 'sudo rows' "just the document's" differing_sudo
+  none 'sudo rows' "just the requirements'" differing_sudo
   none 'sudo settings' 'a clean environment, a fixed path, a terminal of its own' loose_defaults
   none 'sudo for openclaw' 'nothing' service_grants
 }

@@ -7,9 +7,13 @@ compiled=/var/cache/monoclaw
 # setpriv's options, for a command of the system's that runs as user openclaw
 as_openclaw=(--reuid=openclaw --regid=openclaw --clear-groups --no-new-privs --bounding-set=-all --reset-env --)
 
-# edit_config ARGUMENT...: changes openclaw.json, see openclaw-config.mjs. It takes a fraction of a second: 137 if it was kept from ending.
+# names what is set aside in this run
+run_id=${EPOCHREALTIME//[!0-9]/}
+
+# edit_config ARGUMENT...: changes openclaw.json, see openclaw-config.mjs. It takes a fraction of a second. Not with a debugger, which SIGUSR1
+# would open to whoever sends it.
 edit_config() {
-  timeout -s KILL 30 setpriv "${as_openclaw[@]}" "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-config.mjs "$@"
+  timeout -s KILL 30 setpriv "${as_openclaw[@]}" "$openclaw/bin/node" --disable-sigusr1 /usr/local/vps-scripts/openclaw-config.mjs "$@"
 }
 
 # forget_code ID: removes compiled code of other versions than ID, while the gateway is stopped. What its user planted there may keep some.
@@ -21,19 +25,25 @@ forget_code() {
     progress 'WARN compiled code of older versions stays in /var/lib/openclaw/.cache/node'
 }
 
-# disturbed: stops the gateway, which may end or halt whatever runs as its user. False if it doesn't run, so that it can't have been that.
-disturbed() {
+# is_up: the gateway runs, or is about to.
+is_up() {
   local state
   state=$(systemctl is-active openclaw || :) # its exit code repeats the state
-  [[ $state == active || $state == *ing ]] || return 1
-  progress 'what root runs as user openclaw was kept from ending: once more, without the gateway'
+  [[ $state == active || $state == *ing ]]
+}
+
+# without_gateway: stops the gateway, which may kill, halt or deceive whatever runs as its user. False if it doesn't run, so that it can't have
+# been that.
+without_gateway() {
+  is_up || return 1
+  progress "a helper process that runs as the gateway's user failed or was killed: trying again with the gateway stopped"
   stop_gateway at-once
 }
 
 # boxed [OPTION]... COMMAND...: runs OpenClaw's code as user openclaw in a unit of its own, with the gateway's own sandbox, for plugins of the
 # user's may be part of it. Not with the code that the gateway has compiled and kept, which could be anything: it has a place for its own,
-# which nobody else gets to, where the sandbox can bring it there. systemd-run's options; RestrictAddressFamilies= among them replaces the
-# sandbox's.
+# which nobody else gets to, where the sandbox can bring it there. Nor with a debugger, as in edit_config. The options are systemd-run's;
+# RestrictAddressFamilies= among them replaces the sandbox's.
 boxed() {
   local kept inside=/run/openclaw-code
   local -a sandbox own=()
@@ -53,10 +63,10 @@ boxed() {
   fi
   systemd-run --quiet --pipe --wait --collect --service-type=exec -p User=openclaw -p UMask=077 -p WorkingDirectory=/ \
     -p RuntimeMaxSec=120 -p TimeoutStopSec=5 "${sandbox[@]/#/--property=}" "${own[@]}" -E HOME=/var/lib/openclaw -E OPENCLAW_NO_AUTO_UPDATE=1 \
-    -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 "$@"
+    -E OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED=1 -E NODE_OPTIONS=--disable-sigusr1 "$@"
 }
 
-# validate_config FILE: OpenClaw's own verdict, without a network, and in a line of its own its exit code: no such line if it was kept from ending.
+# validate_config FILE: what OpenClaw says of it, without a network, and in a last line its exit code, if it came to its end.
 validate_config() {
   # shellcheck disable=SC2016 # the inner shell expands these
   boxed -p RestrictAddressFamilies=AF_UNIX -E OPENCLAW_CONFIG_PATH="$1" bash -c '"$@"; printf "\nexit code %s" "$?"' validate \
@@ -71,52 +81,97 @@ audit_gateway() {
 # stage_config: stages openclaw.json with the managed keys on stdin (see openclaw-config.mjs), and has OpenClaw
 # check the candidate. Sets candidate (empty if nothing changes) and base, both for swap_config.
 stage_config() {
-  local request
+  local said='' code=0
   [[ -x $openclaw/bin/node ]] || fail "$openclaw/bin/node is missing: the openclaw layer comes first"
   request=$(cat)
-  try_stage "$request" || {
-    disturbed && try_stage "$request"
-  } || fail 'what runs as user openclaw is kept from ending, though the gateway is stopped'
+  try_stage || code=$?
+  if ((code == 1)) && without_gateway; then
+    code=0
+    try_stage || code=$?
+  fi
+  # What somebody mistyped is kept from a mere `up`; who asks for a repair wants the gateway back.
+  if ((code == 3)) && [[ -n ${REPAIR-} ]]; then
+    stop_gateway
+    undo ": boot; source /usr/local/vps-scripts/gateway.sh; edit_config back $run_id"
+    edit_config aside "$run_id" || fail "openclaw.json can't be set aside"
+    code=0
+    try_stage || code=$?
+  fi
+  case $code in
+    0) ;;
+    # What a key holds may be a user's secret: only its name is shown.
+    3) fail "$(sed '/^exit code /d; s/, got: .*//' <<<"$said"). Nothing was written. If it isn't what this change brings, run on the host:" \
+      "sudo monoclaw-config repair. It starts from the stack's keys alone; yours stay beside it in openclaw.json.set-aside-…" ;;
+    *) fail "openclaw.json could not be prepared: $(tail -n 3 <<<"$said" | sed 's/, got: .*//')" ;;
+  esac
 }
 
-# try_stage REQUEST: false if a helper was kept from ending.
+# try_stage: one try at `request`; sets said. 3 if the file, or the candidate, makes no sense to OpenClaw; 1 if a helper failed otherwise.
 try_stage() {
-  local answer said code=0
-  answer=$(edit_config stage ${REPAIR:+anew} <<<"$1") || code=$?
-  ((code < 124)) || return 1
-  ((code == 0)) || exit 1 # it has said why
+  local answer checked code=0
+  candidate='' base=''
+  {
+    answer=$(edit_config stage "$run_id" <<<"$request" 2>&3) || code=$?
+  } 3>"$JOURNAL/stage.log"
+  said=$(<"$JOURNAL/stage.log")
+  ((code == 0 || code == 3)) || return 1
+  ((code == 0)) || return 3
+  [[ -z $said ]] || progress "$said" # what was set aside
   candidate=${answer% *} base=${answer##* }
-  # A file that is only just begun has nothing to check yet; the gateway layer completes it.
-  [[ -n $candidate && $base != none ]] || return 0
+  if [[ -n $candidate ]]; then
+    # A file that is only just begun has nothing to check yet; the gateway layer completes it.
+    [[ $base != none ]] || return 0
+    checked=$candidate
+  elif [[ -n ${REPAIR-} ]] && ! is_up; then
+    checked=/var/lib/openclaw/.openclaw/openclaw.json # the gateway may be down because of it
+  else
+    return 0
+  fi
   progress 'validating openclaw.json'
-  said=$(validate_config "$candidate")
+  said=$(validate_config "$checked")
   case ${said##*$'\n'} in
     'exit code 0') ;;
-    # What a key holds may be a user's secret: only its name is shown.
-    'exit code '*) fail "OpenClaw refuses these settings: $(sed '/^exit code /d; s/, got: .*//' <<<"$said")" ;;
+    'exit code 1')
+      said="OpenClaw refuses these settings: $said"
+      return 3
+      ;;
     *) return 1 ;;
   esac
+}
+
+# is_base FILE: it holds what the candidate was made from.
+is_base() {
+  if [[ $base == none ]]; then
+    [[ ! -s $1 ]]
+  else
+    [[ $(sha256sum <"$1") == "$base  -" ]]
+  fi
 }
 
 # swap_config: the staged candidate becomes openclaw.json; the old one comes back on roll-back. Stop the gateway before.
 swap_config() {
   [[ -n $candidate ]] || return 0
   edit_config read >"$JOURNAL/openclaw.json"
+  if ! is_base "$JOURNAL/openclaw.json"; then # it changed before the gateway stopped
+    stage_config <<<"$request"
+    [[ -n $candidate ]] || return 0
+    edit_config read >"$JOURNAL/openclaw.json"
+  fi
   sync "$JOURNAL/openclaw.json"
   # Not by guard: root must not write into a folder of user openclaw. It needs no service, so it works at boot, too.
-  undo ": boot; source /usr/local/vps-scripts/gateway.sh; edit_config restore <$JOURNAL/openclaw.json"
-  edit_config swap "$base"
+  undo ": boot; source /usr/local/vps-scripts/gateway.sh; edit_config restore $run_id <$JOURNAL/openclaw.json"
+  edit_config swap "$run_id" "$base"
   note openclaw.json
 }
 
 # stop_gateway [at-once]: stops it if it runs, and makes roll-back end with what was before. It first finishes what it is doing, for up to a
 # minute and a half, unless it is to stop at once.
 stop_gateway() {
-  if systemctl is-active --quiet openclaw; then
+  if is_up; then
     progress 'stopping the gateway'
-    undo 'systemctl daemon-reload; systemctl reset-failed openclaw; systemctl start openclaw'
+    undo 'systemctl daemon-reload; systemctl reset-failed openclaw; systemctl start openclaw' || exit
   else
-    undo 'systemctl daemon-reload'
+    undo 'systemctl daemon-reload' || exit
   fi
   if [[ -e /etc/systemd/system/openclaw.service ]]; then
     [[ -z ${1-} ]] || systemctl kill --signal=KILL openclaw
@@ -160,11 +215,11 @@ place_token() {
 
 # set_token TOKEN: puts the token in both of its places, and makes the gateway take it.
 set_token() {
-  local token=$1 old='' running
+  local token=$1 old='' running=''
   [[ ! -s /etc/monoclaw/auth-token ]] || old=$(</etc/monoclaw/auth-token)
-  running=$(systemctl is-active openclaw || :) # its exit code repeats the state
+  ! is_up || running=yes
   place_token "$token"
-  if [[ $running == active ]] && { [[ -n $candidate ]] || ! systemctl is-active --quiet openclaw; }; then
+  if [[ -n $running ]] && { [[ -n $candidate ]] || ! systemctl is-active --quiet openclaw; }; then
     start_gateway
     note 'restarted the gateway'
     [[ $(token_status "$token") =~ ^(200|404)$ ]] || fail 'the gateway does not accept the new token'

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Takes this host off its tailnet, so that no device is left there when the host goes. The receiver runs it as it runs a layer.
-# document: Tailscale Security
+# requirements: Tailscale Serve
 if [[ ! -x /usr/bin/tailscale ]]; then
   progress 'this host is on no tailnet'
   exit

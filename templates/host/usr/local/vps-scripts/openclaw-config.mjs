@@ -1,15 +1,19 @@
 // Changes managed keys of OpenClaw's configuration, and leaves every other key to the gateway and its users.
 // Runs as user openclaw, never as root: the folder is that user's, who could plant links in it.
 //
-// usage: node openclaw-config.mjs stage [anew]
-//          stdin: {"before": {…}, "now": {…}, "begin": {…}}, the managed keys of the last run and of this one, and what a new file begins
-//          with (nothing by default); writes the candidate and prints its path and the hash of the file that it is made from (`none` if
-//          it is a new one), or prints nothing if the file is right already. anew: a new one also in place of what can't be read
-//        node openclaw-config.mjs swap HASH
-//          makes the candidate the file, unless the file changed since. What stands there and is no such file is set aside
-//        node openclaw-config.mjs read       prints the file
-//        node openclaw-config.mjs json       prints what it holds, as plain JSON
-//        node openclaw-config.mjs restore    stdin: what `read` printed; empty removes the file
+// usage: node openclaw-config.mjs COMMAND [ID]
+//          stage ID stdin: {"before": {…}, "now": {…}, "begin": {…}}, the managed keys of the last run and of this one, and what a new file
+//                   begins with (nothing by default); writes the candidate and prints its path and the hash of the file that it is made from
+//                   (`none` if it is a new one), or prints nothing if the file is right already
+//          swap ID HASH  makes the candidate the file, unless the file changed since
+//          aside ID      sets the file aside
+//          back ID       puts back what was set aside
+//          read     prints the file
+//          json     prints what it holds, as plain JSON
+//          restore ID  stdin: what `read` printed; empty removes the file; then as back
+//
+// What stands in the place of the folder, the file or the candidate and is none is set aside, beside its place, as NAME.set-aside-ID.
+// exit code: 0 done; 3 what the file holds can't be read; 1 anything else
 import * as crypto from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -70,11 +74,26 @@ function sorted(value) {
   return entries ? Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)])) : value;
 }
 
+/** What the file holds can't be read: its user may have mistyped. */
+class ContentError extends Error {}
+
+/** Under which name things are set aside in this run. */
+let id = "";
+
 /** Sets aside what stands in the way, whatever it is, and says so. */
 function setAside(file) {
-  const aside = `${file}.set-aside-${crypto.randomUUID().slice(0, 8)}`;
+  const aside = `${file}.set-aside-${id}`;
   fs.renameSync(file, aside);
   process.stderr.write(`openclaw.json: set aside what stood in the place of ${file}, as ${aside}\n`);
+}
+
+/** Puts back what was set aside in the place of a path, instead of what is there now. */
+function putBack(file) {
+  const aside = `${file}.set-aside-${id}`;
+  if (fs.lstatSync(aside, { throwIfNoEntry: false }) !== undefined) {
+    fs.rmSync(file, { recursive: true, force: true });
+    fs.renameSync(aside, file);
+  }
 }
 
 /** Makes the folder, in a home that its user can use. What stands in its place is set aside. */
@@ -112,9 +131,9 @@ function checkFolder(folder) {
 /** No configuration is that large; more would only fill the memory. */
 const maxBytes = 4 * 1024 * 1024;
 
-/** Whether this is a regular file, not a link, with one name, this user's and of a sane size. */
+/** Whether this is a regular file, not a link, this user's and of a sane size. */
 function isOwn(found) {
-  return found.isFile() && found.nlink === 1 && found.uid === process.getuid() && found.size <= maxBytes;
+  return found.isFile() && found.uid === process.getuid() && found.size <= maxBytes;
 }
 
 /** The text of the user's own file; undefined if there is none, or something else in its place. */
@@ -128,7 +147,13 @@ function readOwn(file) {
   }
   const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
   try {
-    return fs.readFileSync(fd, "utf8");
+    // It may be another one by now, and grow while it is read.
+    const text = Buffer.alloc(maxBytes + 1);
+    const length = isOwn(fs.fstatSync(fd)) ? fs.readSync(fd, text, 0, text.length, 0) : text.length;
+    if (length > maxBytes) {
+      throw new Error(`${file} changed while it was read`);
+    }
+    return text.toString("utf8", 0, length);
   } finally {
     fs.closeSync(fd);
   }
@@ -170,20 +195,41 @@ function rename(from, to) {
 
 const hashOf = (text) => (text === undefined ? "none" : crypto.createHash("sha256").update(text).digest("hex"));
 
-/** What a JSON5 text holds, as OpenClaw reads it. */
+/** Levels of objects and lists that no configuration has. More of them end functions that call themselves. */
+const maxDepth = 200;
+
+/** Whether objects and lists lie in each other deeper than that. */
+function isTooDeep(value) {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) {
+      return true;
+    }
+    level = level.flatMap((each) => (typeof each === "object" && each !== null ? Object.values(each) : []));
+  }
+  return false;
+}
+
+/**
+ * The object that a JSON5 text holds, as OpenClaw reads it.
+ *
+ * @throws ContentError if it holds none
+ */
 function parse(file, text) {
   // The JSON5 reader is OpenClaw's own, from the version folder that runs this script.
   const require = createRequire(path.join(path.dirname(process.execPath), "../../node_modules/openclaw/package.json"));
-  const mend =
-    "nothing was written. Mend it and run pulumi up again; or begin anew, on the host: sudo monoclaw-config repair";
+  const json5 = require("json5");
   let value;
   try {
-    value = require("json5").parse(text);
+    value = json5.parse(text);
   } catch (error) {
-    throw new Error(`${file} is not JSON5 (${error.message}); ${mend}`);
+    throw new ContentError(`${file} is not JSON5 (${error.message})`);
   }
   if (!isObject(value)) {
-    throw new Error(`${file} does not hold an object; ${mend}`);
+    throw new ContentError(`${file} does not hold an object`);
+  }
+  if (isTooDeep(value)) {
+    throw new ContentError(`${file} has more than ${maxDepth} levels`);
   }
   return value;
 }
@@ -201,30 +247,22 @@ function readRequest() {
   throw new Error('stdin must be JSON: {"before": {…}, "now": {…}, "begin": {…}}');
 }
 
-/** The object that the file holds; undefined if there is none, or if what can't be read may be set aside. */
-function readObject(file, text, anew) {
-  if (text === undefined) {
-    return undefined;
-  }
-  try {
-    return parse(file, text);
-  } catch (error) {
-    if (!anew) {
-      throw error;
-    }
-    setAside(file);
-    return undefined;
-  }
-}
-
-function main([command, argument]) {
+function main([command, argument, hash]) {
   const folder = path.join(process.env.HOME, ".openclaw");
   const file = path.join(folder, "openclaw.json");
   const candidate = path.join(folder, ".openclaw.json.monoclaw-new");
   if (process.getuid() === 0) {
     throw new Error("must not run as root");
   }
-  if (command !== "read" && command !== "json") {
+  if (argument !== undefined) {
+    if (!/^[0-9a-z]{1,32}$/.test(argument)) {
+      throw new Error("an ID is letters and digits");
+    }
+    id = argument;
+    if (command === "back") {
+      [file, folder].forEach(putBack);
+      return;
+    }
     makeFolder(folder);
   }
   checkFolder(folder);
@@ -232,7 +270,7 @@ function main([command, argument]) {
   switch (command) {
     case "stage": {
       const { before, now, begin } = readRequest();
-      const current = readObject(file, text, argument === "anew");
+      const current = text === undefined ? undefined : parse(file, text);
       const next = merge(current ?? begin, before, now);
       if (current !== undefined && same(current, next)) {
         remove(candidate);
@@ -242,14 +280,19 @@ function main([command, argument]) {
         return;
       }
       writeNew(candidate, JSON.stringify(next, null, 2) + "\n");
-      process.stdout.write(`${candidate} ${hashOf(current && text)}\n`);
+      process.stdout.write(`${candidate} ${hashOf(text)}\n`);
       return;
     }
     case "swap":
-      if (hashOf(text) !== argument) {
-        throw new Error(`${file} changed while this run was preparing its next version; run pulumi up again`);
+      if (hashOf(text) !== hash) {
+        throw new Error(`${file} changed while its next version was prepared`);
       }
       rename(candidate, file);
+      return;
+    case "aside":
+      if (fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined) {
+        setAside(file);
+      }
       return;
     case "read":
       process.stdout.write(text ?? "");
@@ -259,17 +302,20 @@ function main([command, argument]) {
       return;
     case "restore": {
       const old = fs.readFileSync(0, "utf8");
-      remove(candidate);
+      fs.rmSync(candidate, { recursive: true, force: true });
       if (old === "") {
-        remove(file);
+        fs.rmSync(file, { recursive: true, force: true });
       } else {
         writeNew(candidate, old);
         rename(candidate, file);
       }
+      [file, folder].forEach(putBack);
       return;
     }
     default:
-      throw new Error("usage: openclaw-config.mjs stage [anew] | swap HASH | read | json | restore");
+      throw new Error(
+        "usage: openclaw-config.mjs stage ID | swap ID HASH | aside ID | back ID | read | json | restore ID",
+      );
   }
 }
 
@@ -278,6 +324,6 @@ if (process.argv[1] === import.meta.filename) {
     main(process.argv.slice(2));
   } catch (error) {
     process.stderr.write(`openclaw.json: ${error.message}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof ContentError ? 3 : 1;
   }
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A new gateway token, made on this host: the old one is refused from then on, by the gateway and by the token layer.
 # The receiver runs it as it runs a layer, all or nothing.
-# document: Token Regeneration
+# requirements: Gateway token
 # shellcheck source=templates/host/usr/local/vps-scripts/gateway.sh
 source /usr/local/vps-scripts/gateway.sh
 
