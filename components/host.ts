@@ -229,7 +229,15 @@ export class Host extends pulumi.ComponentResource {
       served?.apply((origin) => `${origin}/`) ??
       pulumi.interpolate`http://127.0.0.1:18789/ after: ssh -N -L 18789:127.0.0.1:18789 -p ${sshPort} ${primaryUser}@${machine.address}`;
     this.audit = audit.answer.apply(findings);
-    this.registerOutputs({ address: this.address, sshCommand: this.sshCommand, knownHosts: this.knownHosts });
+    this.registerOutputs({
+      address: this.address,
+      sshCommand: this.sshCommand,
+      knownHosts: this.knownHosts,
+      gatewayToken: this.gatewayToken,
+      rotateToken: this.rotateToken,
+      dashboardUrl: this.dashboardUrl,
+      audit: this.audit,
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { HostSettings } from "./settings";
+import type { HostSettings } from "./config/settings";
 
 /** Where SSH comes in by: everywhere, or the tailnet alone. */
 export type Reach = "public" | "tailnet";

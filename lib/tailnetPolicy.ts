@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { canonicalHujson } from "./hujson";
 import { lineDiff } from "./lineDiff";
-import type { HostSettings, TailnetSettings } from "./settings";
+import type { HostSettings, TailnetSettings } from "./config/settings";
 import { portsBy, sshWays } from "./sshWays";
 
 /** What the policy takes from a host's settings. */

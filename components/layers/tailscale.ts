@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { gatewayPort } from "../../lib/openclawSettings";
 import { readTemplate, render } from "../../lib/render";
-import type { TailscaleArchive } from "../../lib/settings";
+import type { TailscaleArchive } from "../../lib/config";
 import { quote } from "../../lib/shell";
 import { hostFile } from "./files";
 

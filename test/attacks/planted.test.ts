@@ -42,38 +42,50 @@ interface Plant {
   readonly work: keyof typeof works;
   /** As the gateway. */
   readonly script: string;
-  /** What a mere `up` says of it: a person may have mistyped, so it is left as it is. Nothing: it is set aside at once. */
+  /** What a mere `up` says of it: a person may have mistyped, so it is left as it is. Nothing: it is put right at once. */
   readonly refused?: RegExp;
+  /** What the work says of it. */
+  readonly said: RegExp;
 }
 
 const repair = /on the host: sudo monoclaw-config repair/;
+const setAside = /set aside what stood in the place of \/var\/lib\/openclaw\/\.openclaw/;
 /** Things that stand in the way, each with the work that it is to stop. */
 const plants: Readonly<Record<string, Plant>> = {
   "folders where files belong, and rights that keep its own user out": {
     work: "the gateway layer",
     script: `cd; rm ${config}; mkdir -p ${config}/full ${folder}/.openclaw.json.monoclaw-new/full; chmod 000 ${config} ${folder}
       mv .cache/node .cache/moved; touch .cache/node; chmod 000 .`,
+    said: setAside,
   },
   "a link to a folder of root's in its folder's place": {
     work: "a new token",
     script: `cd; mv ${folder} moved; ln -s /etc/monoclaw ${folder}`,
+    said: setAside,
   },
-  "what nobody can read": { work: "repair", script: `echo '{ gateway: {' >${config}`, refused: repair },
+  "what nobody can read": { work: "repair", script: `echo '{ gateway: {' >${config}`, refused: repair, said: setAside },
+  "folders of its own that it may not enter": {
+    work: "a new token",
+    script: `find ${folder}/* -depth -type d -exec chmod 000 {} +`,
+    said: /trying again with the gateway stopped/,
+  },
   "more levels than anybody has": {
     work: "repair",
     script: `{ printf '{"x":%.0s' {1..20000}; echo -n 1; printf '}%.0s' {1..20000}; } >${config}`,
     refused: repair,
+    said: setAside,
   },
   "what OpenClaw refuses, and ends": {
     work: "repair",
     script: `sed -i '0,/{/s//{ "noSuchKey": 1,/' ${config}; pkill openclaw-gatewa
       until systemctl is-failed --quiet openclaw; do ((SECONDS < 120)); sleep 0.5; done`,
     refused: /the gateway didn't become ready/,
+    said: setAside,
   },
 };
 
 attack("plants what stops root's work", "gateway", Object.keys(plants), async (stack, way) => {
-  const { work, script, refused } = plants[way] ?? assert.fail(way);
+  const { work, script, refused, said } = plants[way] ?? assert.fail(way);
   const ofRoot = "stat -c '%a %U %F %n' /etc/monoclaw /etc/monoclaw/*";
   await stack.root("rm -f /etc/monoclaw/{revoked-tokens,token-regenerated}");
   const before = await stack.root(ofRoot);
@@ -85,7 +97,7 @@ attack("plants what stops root's work", "gateway", Object.keys(plants), async (s
   }
   const done = await works[work](stack);
   assert.equal(done.exitCode, 0, done.stdout + done.stderr);
-  assert.match(done.stdout + done.stderr, /set aside what stood in the place of \/var\/lib\/openclaw\/\.openclaw/);
+  assert.match(done.stdout + done.stderr, said);
   await isWell(stack);
   await stack.root("rm -f /etc/monoclaw/{revoked-tokens,token-regenerated}");
   assert.equal(await stack.root(ofRoot), before);

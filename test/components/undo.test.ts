@@ -14,7 +14,7 @@ import { type Declared, nothingBefore, recordResources, valueOf } from "./mocks"
 type Group = Readonly<Record<string, unknown>>;
 const key = (name: string) => sshKeyPair(Buffer.from(name).toString("hex").padEnd(64, "0"), name).publicKey;
 const base = { authorizedKeys: [key("one")] };
-const other = { baseUrl: "https://mirror.example/", sha256: { amd64: "ab".repeat(32), arm64: "cd".repeat(32) } };
+const hash = "ab".repeat(32);
 const everyLayer = [
   ...["audit", "dashboard", "fail2ban", "firewall", "gateway", "gateway-token", "kernel", "management", "openclaw"],
   ...["packages", "receiver", "ssh", "tailnet", "tailscale", "updates", "users"],
@@ -49,7 +49,9 @@ const changes: Readonly<Record<string, readonly [Group, ...(readonly string[])]>
     "management",
     "tailnet",
   ],
-  "tailnet.archive": [{ tailnet: { archive: other } }, "management", "tailscale"],
+  "tailnet.archive.baseUrl": [{ tailnet: { archive: { baseUrl: "https://mirror.example/" } } }, "tailscale"],
+  "tailnet.archive.sha256.amd64": [{ tailnet: { archive: { sha256: { amd64: hash } } } }, "management", "tailscale"],
+  "tailnet.archive.sha256.arm64": [{ tailnet: { archive: { sha256: { arm64: hash } } } }, "management", "tailscale"],
   serial: [{ serial: 900_000_000_000_000 }, ...everyLayer],
 };
 /** Keys that concern no layer: what the machine is, and what the tailnet's policy says. */

@@ -4,23 +4,14 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { after } from "node:test";
+import { committed } from "../committed";
 
-const folder = path.join(__dirname, "golden");
 /** Tests that root starts call the checkers as nobody: what they need must be what anybody has. */
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
 
-/** Compares a rendered file with the committed one of `golden/`, or writes it there if UPDATE_GOLDEN is set. */
+/** Compares a rendered file with the committed one of `golden/`. */
 export function golden(name: string, content: string): void {
-  const file = path.join(folder, name);
-  if (process.env["UPDATE_GOLDEN"] !== undefined) {
-    fs.writeFileSync(file, content);
-  }
-  const committed = fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
-  assert.equal(
-    content,
-    committed,
-    `test/templates/golden/${name} differs; if that is right: UPDATE_GOLDEN=1 npm run test:unit`,
-  );
+  committed(`test/templates/golden/${name}`, content);
 }
 
 /** A folder of this process that anybody may read; it goes when the tests are done. */

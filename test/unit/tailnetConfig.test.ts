@@ -88,6 +88,7 @@ void test("every mistake at once, each with its place, its reason and a command"
   assert.deepEqual(found.map(({ key }) => key).sort(), [
     "tailnet.acl",
     "tailnet.archive.baseUrl",
+    "tailnet.archive.sha256.amd64",
     "tailnet.archive.sha256.riscv",
     "tailnet.archive.url",
     "tailnet.enabled",

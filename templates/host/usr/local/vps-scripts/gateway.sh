@@ -78,6 +78,15 @@ audit_gateway() {
   boxed "$openclaw/bin/node" /usr/local/vps-scripts/openclaw-audit.mjs "$openclaw"
 }
 
+# give_rights: gives user openclaw the rights to its own files back, while the gateway is stopped: without them OpenClaw neither checks a
+# configuration nor starts. It takes a minute at most.
+give_rights() {
+  [[ -d /var/lib/openclaw/.openclaw ]] || return 0
+  timeout -s KILL 60 setpriv "${as_openclaw[@]}" find /var/lib/openclaw/.openclaw \
+    \( -type d ! -perm -u=rwx -o -type f ! -perm -u=rw \) -exec chmod u+rwX {} \; ||
+    progress 'WARN user openclaw may not read every file in /var/lib/openclaw/.openclaw'
+}
+
 # stage_config: stages openclaw.json with the managed keys on stdin (see openclaw-config.mjs), and has OpenClaw
 # check the candidate. Sets candidate (empty if nothing changes) and base, both for swap_config.
 stage_config() {
@@ -85,7 +94,8 @@ stage_config() {
   [[ -x $openclaw/bin/node ]] || fail "$openclaw/bin/node is missing: the openclaw layer comes first"
   request=$(cat)
   try_stage || code=$?
-  if ((code == 1)) && without_gateway; then
+  if ((code == 1)); then
+    without_gateway || give_rights # it may be down because of the same
     code=0
     try_stage || code=$?
   fi
@@ -132,6 +142,8 @@ try_stage() {
   case ${said##*$'\n'} in
     'exit code 0') ;;
     'exit code 1')
+      # That it may not look is no verdict: the gateway may have taken the rights away for a moment.
+      ! grep -qE '\<E(ACCES|PERM|ISDIR|NOTDIR|LOOP)\>' <<<"$said" || return 1
       said="OpenClaw refuses these settings: $said"
       return 3
       ;;
@@ -177,6 +189,7 @@ stop_gateway() {
     [[ -z ${1-} ]] || systemctl kill --signal=KILL openclaw
     systemctl stop openclaw # one that waits for its next start, too
   fi
+  give_rights
 }
 
 # http_status: sends the request on stdin, prints the status code of the answer; nothing if there is none.

@@ -1,13 +1,13 @@
-import { ConfigReader } from "./configReader";
-import { hostKeys, type RawMap, readHost } from "./hostReader";
+import { readHost } from "./host";
+import { host, stack } from "./keys";
+import { Mistakes, removeCommand, setCommand } from "./mistakes";
+import type { RawMap } from "./key";
+import { isSet, mapOf, Scope } from "./scope";
 import type { HostSettings, Settings } from "./settings";
-import { checkTailnets } from "./tailnetReader";
+import { checkTailnets } from "./tailnet";
 
-export { ConfigError, type Mistake } from "./configReader";
+export { ConfigError, type Mistake } from "./mistakes";
 export type * from "./settings";
-
-const stackKeys = ["serial", "hosts", ...hostKeys] as const;
-const hostsFix = "pulumi config set --path 'monoclaw:hosts.gateway.primaryUser' ops";
 
 /** What decides about a configuration, beside its values. */
 export interface Surroundings {
@@ -29,48 +29,44 @@ export function parseConfig(
   root: string,
   { secretKeys = new Set(), tailscale }: Surroundings = {},
 ): Settings {
-  const reader = new ConfigReader(root, secretKeys);
+  const mistakes = new Mistakes(root, secretKeys);
   const { generation, ...keys } = raw; // older releases had that one: `settings.hasGeneration`
-  reader.onlyKeys("", keys, stackKeys);
-  const serial = reader.integer("serial", raw["serial"], 1, { min: 1, max: 999_999_999_999_999 });
+  const whole = new Scope(mistakes, [{ prefix: "", values: keys, isHome: true }]);
+  whole.onlyKeys([...Object.keys(stack), "hosts", ...Object.keys(host)]);
+  const { serial } = whole.pick(stack);
   const hosts = new Map<string, HostSettings>();
-  const declared = raw["hosts"] === undefined ? { gateway: {} } : reader.record("hosts", raw["hosts"]);
+  const declared = raw["hosts"] === undefined ? { gateway: {} } : mapOf(mistakes, "hosts", raw["hosts"]);
   if (Object.keys(declared).length === 0 && !Array.isArray(raw["hosts"])) {
     const reason = "must map at least one host's name to its settings";
-    reader.wrong("hosts", raw["hosts"], reason, "pulumi config rm monoclaw:hosts");
+    mistakes.add("hosts", raw["hosts"], reason, "pulumi config rm monoclaw:hosts");
   }
-  const shared = pick(raw, hostKeys);
+  const shared = { prefix: "", values: pick(raw, Object.keys(host)), isHome: false };
   for (const [name, value] of Object.entries(declared)) {
-    const prefix = raw["hosts"] === undefined ? "" : `hosts.${name}.`;
     if (!/^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name)) {
-      reader.wrong(`hosts.${name}`, name, "a host's name is 1 to 32 of a-z, 0-9 and - , as in a DNS name", hostsFix);
+      const reason = "a host's name is 1 to 32 of a-z, 0-9 and - , as in a DNS name";
+      mistakes.add(`hosts.${name}`, name, reason, setCommand("hosts.gateway.primaryUser", "ops"));
     }
-    const own = reader.record(`hosts.${name}`, value);
-    reader.onlyKeys(prefix, own, hostKeys);
-    hosts.set(name, readHost(reader, { prefix, shared, own, tailscale }));
+    const own = { prefix: `hosts.${name}.`, values: mapOf(mistakes, `hosts.${name}`, value), isHome: false };
+    hosts.set(name, readHost(mistakes, new Scope(mistakes, [own, shared]), tailscale));
   }
-  checkMachines(reader, shared, hosts);
-  checkTailnets(reader, hosts);
-  reader.finish();
+  checkMachines(mistakes, shared.values, hosts);
+  checkTailnets(mistakes, hosts);
+  mistakes.finish();
   return { serial, hosts, hasGeneration: generation !== undefined };
 }
 
 /** What only all hosts together show: settings for a target that none has, and two hosts on one machine. */
-function checkMachines(reader: ConfigReader, shared: RawMap, hosts: ReadonlyMap<string, HostSettings>): void {
+function checkMachines(mistakes: Mistakes, shared: RawMap, hosts: ReadonlyMap<string, HostSettings>): void {
   const targets = new Set([...hosts.values()].map(({ machine }) => machine.target));
   for (const [group, target] of [
     ["server", "hcloud"],
     ["existing", "existing"],
   ] as const) {
-    if (shared[group] !== undefined && hosts.size > 0 && !targets.has(target)) {
+    if (isSet(shared[group]) && hosts.size > 0 && !targets.has(target)) {
       const now = [...targets].join(", ");
       const reason = `is for hosts with target ${target}, and there is none: the target is ${now}`;
-      reader.wrong(
-        group,
-        "…",
-        reason,
-        target === "existing" ? "pulumi config set monoclaw:target existing" : rm(group),
-      );
+      const fix = target === "existing" ? setCommand("target", "existing") : removeCommand(group);
+      mistakes.add(group, "…", reason, fix);
     }
   }
   const byAddress = new Map<string, string>();
@@ -79,14 +75,11 @@ function checkMachines(reader: ConfigReader, shared: RawMap, hosts: ReadonlyMap<
     const first = byAddress.get(address);
     if (address !== "" && first !== undefined) {
       const key = `hosts.${name}.existing.address`;
-      reader.wrong(key, address, `is host ${first}'s, too; each host needs a machine of its own`, rm(`hosts.${name}`));
+      const reason = `is host ${first}'s, too; each host needs a machine of its own`;
+      mistakes.add(key, address, reason, removeCommand(`hosts.${name}`));
     }
     byAddress.set(address, name);
   }
-}
-
-function rm(key: string): string {
-  return `pulumi config rm --path 'monoclaw:${key}'`;
 }
 
 function pick(value: RawMap, keys: readonly string[]): RawMap {
