@@ -1,4 +1,5 @@
 import { watch as watchFiles } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ensurePackages, testPackages } from "../debian";
@@ -12,13 +13,23 @@ import { environmentOf, runTests } from "./run";
 const SETTLE_MS = 200;
 const LIMIT_MS = 10 * 60_000;
 
+/** The project's own folders. Node.js reads a folder through before it watches it, and the others hold whole file systems. */
+async function ownFolders(): Promise<string[]> {
+  const entries = await readdir(root, { withFileTypes: true });
+  return entries.flatMap((entry) =>
+    entry.isDirectory() && ![".git", ".state", "node_modules"].includes(entry.name) ? [entry.name] : [],
+  );
+}
+
 /** `test:watch`: runs the unit tests that a changed file concerns, until it is interrupted. */
 export async function watch(): Promise<number> {
   await ensurePackages(testPackages);
   const changed = new Set<string>();
-  watchFiles(root, { recursive: true }, (_event, path) => {
-    if (path !== null && !/^(?:\.git|\.state|node_modules)(?:\/|$)/.test(path)) changed.add(path);
-  });
+  for (const folder of ["", ...(await ownFolders())]) {
+    watchFiles(join(root, folder), { recursive: folder !== "" }, (_event, path) => {
+      if (path !== null) changed.add(join(folder, path));
+    });
+  }
   process.stderr.write("waiting for a file to change; Ctrl-C ends it\n");
   for (;;) {
     await sleep(SETTLE_MS);
