@@ -87,7 +87,7 @@ export async function closeLane(instance: InstanceName): Promise<void> {
   if ((await tryRun(["nft", "list", "table", "inet", table(instance)])).exitCode === 0) {
     await run(["nft", "delete", "table", "inet", table(instance)]);
   }
-  restoreForwarding(name);
+  await restoreForwarding(name);
   await removeTrees([stateDir]);
 }
 

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { exclusively } from "../exclusive";
 import { cacheDir, Instance } from "../instances";
 import { run, tryRun, waitUntil } from "../run";
 import { fabricUplink } from "./firewall";
@@ -151,7 +152,7 @@ export async function removeNetwork(instance: Instance): Promise<void> {
   if ((await tryRun(["nft", "list", "table", "inet", instance.table])).exitCode === 0) {
     await run(["nft", "delete", "table", "inet", instance.table]);
   }
-  restoreForwarding(instance.uplink);
+  await restoreForwarding(instance.uplink);
 }
 
 /** Interfaces of the machine whose forwarding the labs switched on, with what was there before. */
@@ -162,6 +163,8 @@ interface ForwardingRecord {
 }
 
 const recordPath = (): string => join(cacheDir(), "lab", "forwarding.json");
+/** Labs start and end beside each other, and each changes the same record and the same settings. */
+const lockPath = (): string => join(cacheDir(), "lab", "forwarding.lock");
 const forwardingPath = (name: string): string => `/proc/sys/net/ipv4/conf/${name}/forwarding`;
 
 function readRecord(): ForwardingRecord {
@@ -181,7 +184,9 @@ function writeRecord(record: ForwardingRecord): void {
     return;
   }
   mkdirSync(dirname(recordPath()), { recursive: true });
-  writeFileSync(recordPath(), JSON.stringify(record, undefined, 2));
+  const whole = `${recordPath()}.new`;
+  writeFileSync(whole, JSON.stringify(record, undefined, 2));
+  renameSync(whole, recordPath());
 }
 
 /**
@@ -191,33 +196,37 @@ function writeRecord(record: ForwardingRecord): void {
  */
 export async function allowForwarding(user: string): Promise<void> {
   const routes = JSON.parse(await run(["ip", "-4", "-json", "route", "show", "default"])) as { dev: string }[];
-  const record = readRecord();
-  for (const name of new Set(routes.map((route) => route.dev))) {
-    const present = readFileSync(forwardingPath(name), "utf8").trim();
-    if (present === "1" && record.interfaces[name] === undefined) {
-      continue; // nobody has to put it back
+  await exclusively(lockPath(), () => {
+    const record = readRecord();
+    for (const name of new Set(routes.map((route) => route.dev))) {
+      const present = readFileSync(forwardingPath(name), "utf8").trim();
+      if (present === "1" && record.interfaces[name] === undefined) {
+        continue; // nobody has to put it back
+      }
+      const entry = (record.interfaces[name] ??= { original: present, users: [] });
+      entry.users = [...new Set([...entry.users, user])];
+      writeRecord(record);
+      if (present !== "1") {
+        writeFileSync(forwardingPath(name), "1");
+      }
     }
-    const entry = (record.interfaces[name] ??= { original: present, users: [] });
-    entry.users = [...new Set([...entry.users, user])];
-    writeRecord(record);
-    if (present !== "1") {
-      writeFileSync(forwardingPath(name), "1");
-    }
-  }
+  });
 }
 
 /** Puts the setting back once nobody needs it any more. */
-export function restoreForwarding(user: string): void {
-  const record = readRecord();
-  for (const [name, entry] of Object.entries(record.interfaces)) {
-    entry.users = entry.users.filter((other) => other !== user);
-    if (entry.users.length === 0) {
-      if (existsSync(forwardingPath(name))) {
-        writeFileSync(forwardingPath(name), entry.original);
+export async function restoreForwarding(user: string): Promise<void> {
+  await exclusively(lockPath(), () => {
+    const record = readRecord();
+    for (const [name, entry] of Object.entries(record.interfaces)) {
+      entry.users = entry.users.filter((other) => other !== user);
+      if (entry.users.length === 0) {
+        if (existsSync(forwardingPath(name))) {
+          writeFileSync(forwardingPath(name), entry.original);
+        }
+        // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- a record keyed by interface
+        delete record.interfaces[name];
       }
-      // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- a record keyed by interface
-      delete record.interfaces[name];
     }
-  }
-  writeRecord(record);
+    writeRecord(record);
+  });
 }
