@@ -1,5 +1,5 @@
 import { readHost } from "./host";
-import { host, stack } from "./keys";
+import { host, hostName, stack } from "./keys";
 import { Mistakes, removeCommand, setCommand } from "./mistakes";
 import type { RawMap } from "./key";
 import { isSet, mapOf, Scope } from "./scope";
@@ -42,7 +42,7 @@ export function parseConfig(
   }
   const shared = { prefix: "", values: pick(raw, Object.keys(host)), isHome: false };
   for (const [name, value] of Object.entries(declared)) {
-    if (!/^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name)) {
+    if (!hostName.test(name)) {
       const reason = "a host's name is 1 to 32 of a-z, 0-9 and - , as in a DNS name";
       mistakes.add(`hosts.${name}`, name, reason, setCommand("hosts.gateway.primaryUser", "ops"));
     }

@@ -170,12 +170,11 @@ export function address(isName: RegExp, reason: string): Kind<string> {
   return { schema: v.pipe(v.string(reason), v.check(isRight, reason)), type: "address or name" };
 }
 
+const noNetwork = "must be an IP address or a network such as 203.0.113.0/24";
+
 /** An IP address, or a network such as 203.0.113.0/24. */
 export const network: Kind<string> = {
-  schema: v.pipe(
-    v.string("must be an IP address or a network such as 203.0.113.0/24"),
-    v.check(isNetwork, "must be an IP address or a network such as 203.0.113.0/24"),
-  ),
+  schema: v.pipe(v.string(noNetwork), v.check(isNetwork, noNetwork)),
   type: "address or network",
 };
 

@@ -28,6 +28,9 @@ const taken: readonly (readonly [number, string])[] = [
   [gatewayPort, "is the gateway's"],
 ];
 
+/** What a host may be called: it is a name on the tailnet, and at Hetzner. */
+export const hostName = /^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/;
+
 const name = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 
 /** What to rent at Hetzner Cloud, by Hetzner's names. */

@@ -70,14 +70,7 @@ function credentialsFix(enabled: string): string {
 
 /** What only all hosts together show: they share one tailnet, so one policy and its tags. */
 export function checkTailnets(mistakes: Mistakes, hosts: ReadonlyMap<string, HostSettings>): void {
-  const members = [...hosts].filter(
-    ([
-      ,
-      {
-        tailnet: { enabled },
-      },
-    ]) => enabled,
-  );
+  const members = [...hosts].filter(([, host]) => host.tailnet.enabled);
   const [first] = members;
   for (const [name, host] of members) {
     const own = host.tailnet;

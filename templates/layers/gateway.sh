@@ -70,8 +70,9 @@ fi
 put 600 root:root "$managed" {{{settings}}}
 before={}
 [[ ! -e $managed ]] || before=$(<"$managed")
-begin={}
-[[ ! $(</etc/monoclaw/auth-token) =~ ^[0-9a-f]{64}$ ]] || begin="{\"gateway\": {\"auth\": {\"token\": \"$(</etc/monoclaw/auth-token)\"}}}"
+begin={} token=''
+[[ ! -s /etc/monoclaw/auth-token ]] || token=$(</etc/monoclaw/auth-token)
+[[ ! $token =~ ^[0-9a-f]{64}$ ]] || begin="{\"gateway\": {\"auth\": {\"token\": \"$token\"}}}"
 stage_config <<<"{\"before\": $before, \"now\": $(<"$(staged "$managed")"), \"begin\": $begin}"
 
 put 644 root:root "$unit" < <(cat "$parts/unit" "$parts/user" "${groups[@]/#/$parts/}")

@@ -166,10 +166,11 @@ attack("changes its folder in a loop while root works", "gateway", Object.keys(l
 
 attack("opens the debugger of a helper", "gateway", ["by SIGUSR1"], async (stack) => {
   const node = "/opt/openclaw/current/bin/node";
-  const loop = "setTimeout(() => {}, 3000)";
+  const program = "console.log(process.pid); setTimeout(() => {}, 3000)";
+  /** What it says after the signal. */
   const opened = async (option: string) =>
-    stack.root(`setpriv --reuid=openclaw --regid=openclaw --clear-groups --reset-env ${node} ${option} -e '${loop}' 2>&1 &
-      sleep 1; kill -USR1 $! || :; wait $! || :`);
+    stack.root(`exec 3< <(exec setpriv --reuid=openclaw --regid=openclaw --clear-groups --reset-env ${node} ${option} -e '${program}' 2>&1)
+      read -r pid <&3; kill -USR1 "$pid"; cat <&3`);
   assert.match(await opened(""), /Debugger listening/, "this shows nothing");
   assert.equal(await opened("--disable-sigusr1"), "");
 });

@@ -5,10 +5,12 @@ import { test } from "node:test";
 import Ajv from "ajv";
 import * as prettier from "prettier";
 import { parse } from "yaml";
-import { isKey, type Shape } from "../../lib/config/key";
+import { parseConfig } from "../../lib/config";
+import { isKey } from "../../lib/config/key";
 import { host, stack } from "../../lib/config/keys";
 import { configurationTable, stackSchema } from "../../toolchain/reference/configuration";
 import { committed } from "../committed";
+import { placesOf } from "./places";
 import { samples, wrong } from "./stackSamples";
 
 const root = path.join(__dirname, "../..");
@@ -93,27 +95,37 @@ void test("the schema refuses what the program refuses, as far as the value itse
   }
 });
 
-/** The paths of a shape's keys. */
-function paths(shape: Shape, above: string): string[] {
-  return Object.entries(shape).flatMap(([name, node]) =>
-    isKey(node) ? [above + name] : paths(node, `${above}${name}.`),
-  );
-}
+/** The keys of the configuration, each with its path. */
+const keys = placesOf({ ...stack, ...host }).flatMap(({ path: names, node }) =>
+  isKey(node) ? [{ place: names.join("."), key: node }] : [],
+);
 
-function isSetIn(raw: unknown, place: string): boolean {
-  const value = place
-    .split(".")
-    .reduce<unknown>((node, name) => (node as Record<string, unknown> | undefined)?.[name], raw);
-  return value !== undefined;
+function valueIn(raw: unknown, place: string): unknown {
+  return place.split(".").reduce<unknown>((node, name) => (node as Record<string, unknown> | undefined)?.[name], raw);
 }
 
 void test("the samples set every key, right and wrong", () => {
   for (const [kind, raws] of Object.entries({ samples, wrong })) {
-    const missing = paths({ ...stack, ...host }, "").filter(
-      (place) => !Object.values(raws).some((raw) => isSetIn(raw, place)),
+    const missing = keys.filter(({ place }) => Object.values(raws).every((raw) => valueIn(raw, place) === undefined));
+    assert.deepEqual(
+      missing.map(({ place }) => place),
+      [],
+      kind,
     );
-    assert.deepEqual(missing, [], kind);
   }
+});
+
+void test("a default that is a value in the table, though the key has none, is the one that is taken", () => {
+  const settings = parseConfig(samples["defaults"] ?? assert.fail("no sample"), root).hosts.get("gateway");
+  const told = keys.flatMap(({ place, key }) => {
+    const [, value] = /^`(.*)`$/.exec(key.fallbackWords ?? "") ?? [];
+    return value === undefined ? [] : [[place, value]];
+  });
+  assert.ok(told.length > 0);
+  assert.deepEqual(
+    told,
+    told.map(([place = ""]) => [place, String(valueIn(settings, place))]),
+  );
 });
 
 void test("Pulumi.yaml has the defaults of the declared keys", () => {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ConfigError, parseConfig } from "../../lib/config";
-import { isKey, type Shape } from "../../lib/config/key";
 import { host, stack } from "../../lib/config/keys";
 import { sshKeyPair } from "../../lib/keys";
+import { placesOf } from "./places";
 
 const { publicKey, privateKey } = sshKeyPair("01".repeat(32), "me@laptop");
 
@@ -50,16 +50,12 @@ const anything: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 /** Every place of the configuration, groups too, as a path. */
-function places(shape: Shape, above: readonly string[]): (readonly string[])[] {
-  return Object.entries(shape).flatMap(([name, node]) => {
-    const place = [...above, name];
-    return isKey(node) ? [place] : [place, ...places(node, place)];
-  });
-}
-
 const everyPlace = [
-  ...places({ ...stack, ...host }, []),
-  ...["home", "work", "B_", "constructor"].flatMap((name) => [["hosts", name], ...places(host, ["hosts", name])]),
+  ...placesOf({ ...stack, ...host }).map(({ path }) => path),
+  ...["home", "work", "B_", "constructor"].flatMap((name) => [
+    ["hosts", name],
+    ...placesOf(host, ["hosts", name]).map(({ path }) => path),
+  ]),
   ...[["hosts"], ["sshprot"], ["__proto__"], ["limits", "constructor"], ["hosts", "home", "serial"]],
 ];
 

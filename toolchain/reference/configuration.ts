@@ -1,6 +1,6 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { isKey, type Key, type Shape } from "../../lib/config/key";
-import { host, stack } from "../../lib/config/keys";
+import { host, hostName, stack } from "../../lib/config/keys";
 
 // What is generated from the declared keys: the table of docs/configuration.md, and the JSON Schema for Pulumi.*.yaml.
 
@@ -47,7 +47,7 @@ export function stackSchema(): JsonSchema {
     anyOf: [
       {
         type: "object",
-        propertyNames: { pattern: "^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$" },
+        propertyNames: { pattern: hostName.source },
         additionalProperties: ofHost,
         minProperties: 1,
       },

@@ -83,7 +83,7 @@ audit_gateway() {
 give_rights() {
   [[ -d /var/lib/openclaw/.openclaw ]] || return 0
   timeout -s KILL 60 setpriv "${as_openclaw[@]}" find /var/lib/openclaw/.openclaw \
-    \( -type d ! -perm -u=rwx -o -type f ! -perm -u=rw \) -exec chmod u+rwX {} \; ||
+    \( -type d ! -perm -u=rwx -exec chmod u+rwx {} \; \) -o \( -type f ! -perm -u=rw -exec chmod u+rw {} + \) ||
     progress 'WARN user openclaw may not read every file in /var/lib/openclaw/.openclaw'
 }
 
