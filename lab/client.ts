@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { delimiter, join } from "node:path";
 import { Identity } from "./api/app";
-import { groupsOf, killGroup, processesOf, spawnGroup } from "./host/groups";
+import { groupsOf, killGroup, processesOf, signal, spawnGroup } from "./host/groups";
 import { baseFor, ensureBase } from "./host/image";
 import { suites } from "./host/suites";
 import { removeNetwork } from "./host/network";
@@ -163,9 +163,7 @@ async function startDaemon(instance: Instance, progress: (line: string) => void)
       { deadline: 30_000, what: "the lab's daemon to be ready", interval: 30 },
     );
   } catch (error) {
-    if (existsSync(`/proc/${String(pid)}`)) {
-      process.kill(pid, "SIGTERM");
-    }
+    signal(pid, "SIGTERM");
     const tail = readFileSync(daemonLog(instance), "utf8").trim().split("\n").slice(-8).join("\n");
     throw new Error(
       `lab ${instance.name} did not start: ${messageOf(error)}. Its log, ${daemonLog(instance)}:\n${tail}`,
@@ -212,7 +210,7 @@ export async function loadLab(
 async function stopDaemon(instance: Instance): Promise<void> {
   const group = daemonGroup(instance);
   for (const { pid } of processesOf(group)) {
-    process.kill(pid, "SIGTERM");
+    signal(pid, "SIGTERM");
   }
   const isGone = (): boolean => processesOf(group).length === 0;
   // One that doesn't end by itself has hung: take it down.

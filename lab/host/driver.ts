@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { Instance } from "../instances";
 import { messageOf, removeTrees, waitUntil } from "../run";
 import { renderFilter } from "./firewall";
-import { initOf, isAlive, killGroup, resumeGroup, spawnGroup } from "./groups";
+import { initOf, isAlive, killGroup, resumeGroup, signal, spawnGroup } from "./groups";
 import { baseFor, baseOf, ensureBase, suiteOf, touchBase } from "./image";
 import { copyUpper, moveUpper, seedFolder } from "./layers";
 import { fabricPid, inFabric } from "./network";
@@ -140,11 +140,11 @@ export class NspawnDriver implements HostDriver {
   }
 
   requestShutdown(id: number): void {
-    this.signal(id, signals.poweroff);
+    this.signalInit(id, signals.poweroff);
   }
 
   requestReboot(id: number): void {
-    this.signal(id, signals.reboot);
+    this.signalInit(id, signals.reboot);
   }
 
   isRunning(id: number): boolean {
@@ -155,10 +155,10 @@ export class NspawnDriver implements HostDriver {
     await inFabric(this.instance, ["nft", "-f", "-"], renderFilter(this.instance, hosts));
   }
 
-  private signal(id: number, signal: NodeJS.Signals | number): void {
+  private signalInit(id: number, name: NodeJS.Signals | number): void {
     const init = initOf(hostGroup(this.instance, id));
     if (init !== undefined) {
-      process.kill(init, signal);
+      signal(init, name);
     }
   }
 

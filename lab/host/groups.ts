@@ -166,11 +166,12 @@ function stateOf(pid: number): string {
   return /^State:\s+(\S)/m.exec(read(`/proc/${String(pid)}/status`))?.[1] ?? "T";
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
+/** Signals a process, unless it has ended by itself since it was listed. */
+export function signal(pid: number, name: NodeJS.Signals | number): void {
   try {
     process.kill(pid, name);
-  } catch {
-    // ended by itself meanwhile
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hostGroup } from "../../lab/host/driver";
-import { killGroup, processesOf } from "../../lab/host/groups";
+import { killGroup, processesOf, signal } from "../../lab/host/groups";
 import { ls } from "../../lab/client";
 import { instanceOf } from "../../lab/instances";
 import { cloud } from "./attacker";
@@ -18,7 +18,7 @@ const damages: Readonly<Record<string, (stack: TestStack, id: number) => Promise
   "its processes are stopped": (_stack, id) => {
     const processes = processesOf(hostGroup(instanceOf(instance), id));
     assert.ok(processes.length > 10);
-    for (const { pid } of processes) process.kill(pid, "SIGSTOP");
+    for (const { pid } of processes) signal(pid, "SIGSTOP");
     return Promise.resolve();
   },
   "its files are destroyed, and the stack's state": async (stack) => {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { killGroup, processesOf } from "../../lab/host/groups";
+import { killGroup, processesOf, signal } from "../../lab/host/groups";
 import { waitUntil } from "../../lab/run";
 import { root } from "../paths";
 import { capture } from "../process";
@@ -50,11 +50,7 @@ export class ProcessTree {
       () => {
         const alive = this.pids();
         for (const pid of alive) {
-          try {
-            process.kill(pid, "SIGKILL");
-          } catch {
-            // ended by itself meanwhile
-          }
+          signal(pid, "SIGKILL");
         }
         return alive.length === 0;
       },
