@@ -7,7 +7,8 @@ export type Who =
   | "neighbour" // a host on the same network, without a key
   | "primary user" // a shell of the primary user's
   | "deploy key" // the key that hands envelopes in, and what it has seen on its way
-  | "gateway"; // a process of the gateway's user
+  | "gateway" // a process of the gateway's user
+  | "model"; // what an agent's model says, or words that it read
 
 /** An attack, tried in as many ways as there are; the body throws if the way works. */
 export type Attack = (
