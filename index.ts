@@ -5,7 +5,6 @@ import { Tailnet } from "./components/tailnet";
 import type { Settings } from "./lib/config";
 import { readSettings } from "./lib/stackConfig";
 import { memberOf } from "./lib/tailnetPolicy";
-import { npmRegistry } from "./lib/registry";
 
 /** The program: gives back the stack's outputs. */
 export = async (): Promise<Record<string, unknown>> => {
@@ -13,12 +12,8 @@ export = async (): Promise<Record<string, unknown>> => {
   const tailnet = await ownTailnet(settings);
   const before = await readBefore();
   const built = [...settings.hosts].map(([name, host]) => {
-    const registry = host.openclaw.registry ?? npmRegistry();
-    return {
-      name,
-      settings: host,
-      host: new Host(name, { settings: host, leastSerial: settings.serial, before, registry, tailnet }),
-    };
+    const args = { ...host, leastSerial: settings.serial, before, policyOwner: tailnet };
+    return { name, settings: host, host: new Host(name, args) };
   });
   const byName = <T>(of: (host: Host) => T) => Object.fromEntries(built.map(({ name, host }) => [name, of(host)]));
   return {
@@ -56,18 +51,18 @@ async function ownTailnet({ hosts }: Settings): Promise<Tailnet | undefined> {
 
 /** An output with what `pulumi destroy` leaves, of which it says nothing itself: machines that were there before the stack. */
 function leftovers({ hosts }: Settings): { staysAfterDestroy?: Record<string, string> } {
-  const lines = [...hosts].flatMap(([name, { machine, tailnet }]): [string, string][] =>
-    machine.target === "existing"
-      ? [
+  const lines = [...hosts].flatMap(([name, { existing, tailnet }]): [string, string][] =>
+    existing === undefined
+      ? []
+      : [
           [
             name,
-            `${machine.existing.address} stays hardened and running, and obeys nobody: docs/existing.md#taking-it-down` +
+            `${existing.address} stays hardened and running, and obeys nobody: docs/existing.md#taking-it-down` +
               (tailnet.sshOnly || tailnet.previousSshOnly === true
                 ? ". SSH comes in over the tailnet alone, which destroy takes it off: first go back to public SSH, docs/tailnet.md"
                 : ""),
           ],
-        ]
-      : [],
+        ],
   );
   return lines.length === 0 ? {} : { staysAfterDestroy: Object.fromEntries(lines) };
 }

@@ -14,6 +14,9 @@ export interface Before {
   readonly layers: ReadonlyMap<string, Intended>;
 }
 
+/** The types of a command and of the components around it, the nearest of which is a part of a `Host`. */
+const ownCommand = /(?:^|\$)monoclaw:index:\w+\$command:remote:Command$/;
+
 const read = "pulumi:pulumi:readStackResourceOutputs";
 
 /** What that function answers: resources by URN. */
@@ -39,7 +42,7 @@ async function resourcesOf(stackName: string): Promise<Resources> {
 /**
  * Reads the stack's own state, before anything is declared: what was sent to a host, and whether the host really answered it,
  * decides whether it is sent again. A preview sees the same state, so it shows the same.
- * Secrets come in clear: none of what is taken here is one.
+ * Secrets come in clear, so of all commands only those of a `Host` are taken: the rest of a program may have some, too.
  *
  * The engine offers this to every program, as one of its built-in functions; the SDK has no name for it.
  */
@@ -50,7 +53,8 @@ export async function readBefore(): Promise<Before> {
   const layers = new Map<string, Intended>();
   for (const [urn, { type, outputs }] of Object.entries(await resourcesOf(stackName))) {
     const name = urn.slice(urn.lastIndexOf("::") + 2);
-    if (type === "command:remote:Command") {
+    const [, , types = ""] = urn.split("::");
+    if (ownCommand.test(types)) {
       const { create, stdin, stdout } = outputs;
       commands.set(name, { create: text(create), stdin: text(stdin), stdout: text(stdout) });
     } else if (type === "monoclaw:index:Layer") {

@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { ExistingSettings } from "../lib/config";
 import { type BootstrapArgs, existingScript } from "./bootstrap";
+import type { ExistingInputs } from "./hostSettings";
 import { Bootstrap } from "./layer";
 import type { Machine } from "./machine";
 
 /** What an existing machine is made a host with. */
 export interface ExistingHostArgs {
-  readonly existing: ExistingSettings;
+  readonly existing: ExistingInputs;
   /** What the machine is told at its bootstrap. Read once. */
   readonly bootstrap: pulumi.Input<BootstrapArgs>;
 }

@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { HostSettings } from "../lib/config";
+import { npmRegistry } from "../lib/registry";
 import { portsBy, type SshWay, sshWays, wayWord } from "../lib/sshWays";
 import type { Before } from "./before";
 import { ExistingHost } from "./existingHost";
 import { GatewayToken } from "./gatewayToken";
+import type { HostInputs } from "./hostInputs";
+import { prepare } from "./hostSettings";
 import { Confirmation, type Endpoint, FirstContact, Layer, Leave, Takeover, type Target } from "./layer";
 import { fail2banScript } from "./layers/fail2ban";
 import { auditScript } from "./layers/audit";
@@ -24,20 +26,27 @@ import { join, type Membership, removal, type Tailnet } from "./tailnet";
 import { Trust } from "./trust";
 import { Vps } from "./vps";
 
-/** What a hardened host is made of. */
-export interface HostArgs {
-  readonly settings: HostSettings;
-  /** `monoclaw:serial`. */
-  readonly leastSerial: number;
-  /** What the stack sent before. */
+/** What a hardened host is made of, beside its settings. */
+export interface HostArgs extends HostInputs {
+  /** What the stack sent before: `await readBefore()`. */
   readonly before: Before;
-  /** Base URL of the npm registry, with a slash at its end. */
-  readonly registry: pulumi.Input<string>;
-  /** The tailnet whose policy the stack owns; `undefined` if somebody else does, or this host is on none. */
-  readonly tailnet?: Tailnet | undefined;
+  /**
+   * The lowest serial of every envelope: the last resort, where a host has got a higher one from a wrong clock.
+   *
+   * @default 1
+   */
+  readonly leastSerial?: number | undefined;
+  /** The tailnet whose policy the stack owns; without, somebody else does, or this host is on none. */
+  readonly policyOwner?: Tailnet | undefined;
 }
 
-/** One hardened server with an OpenClaw gateway: the server, the trust between it and the stack, and its layers. */
+/**
+ * One hardened server with an OpenClaw gateway: the server, the trust between it and the stack, and its layers. Of its settings only
+ * `authorizedKeys` must be given.
+ *
+ * @example
+ * const home = new Host("home", { authorizedKeys: ["ssh-ed25519 AAAA… me@laptop"], before: await readBefore() });
+ */
 export class Host extends pulumi.ComponentResource {
   /** IP address or DNS name. */
   readonly address: pulumi.Output<string>;
@@ -57,16 +66,17 @@ export class Host extends pulumi.ComponentResource {
   constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("monoclaw:index:Host", name, {}, opts);
     const parent = { parent: this };
-    const { primaryUser, sshPort, authorizedKeys } = args.settings;
-    const { limits, fail2ban, updates, kernel, tailnet } = args.settings;
-    const ways = sshWays(args.settings);
+    const { before, leastSerial = 1, policyOwner, ...keys } = args;
+    const { content, existing, ...settings } = prepare(name, { keys, leastSerial });
+    const { primaryUser, sshPort, tailnet } = settings;
+    const ways = sshWays(settings);
     const sshPorts = ways.ports;
     const trust = new Trust(`${name}-trust`, parent);
     const token = new GatewayToken(`${name}-gateway`, parent);
 
     const bootstrap = pulumi
-      .all([trust.hostId, trust.allowedSigners, trust.deployPublicKey])
-      .apply(([hostId, allowedSigners, deployPublicKey]) => ({
+      .all([trust.hostId, trust.allowedSigners, trust.deployPublicKey, content.authorizedKeys])
+      .apply(([hostId, allowedSigners, deployPublicKey, authorizedKeys]) => ({
         hostId,
         allowedSigners,
         deployPublicKey,
@@ -75,13 +85,9 @@ export class Host extends pulumi.ComponentResource {
         authorizedKeys,
       }));
     const machine: Machine =
-      args.settings.machine.target === "existing"
-        ? new ExistingHost(name, { existing: args.settings.machine.existing, bootstrap }, parent)
-        : new Vps(
-            name,
-            { server: args.settings.machine.server, publicPorts: portsBy("public", ways), trust, bootstrap },
-            parent,
-          );
+      existing === undefined
+        ? new Vps(name, { server: content.server, publicPorts: portsBy("public", ways), trust, bootstrap }, parent)
+        : new ExistingHost(name, { existing, bootstrap }, parent);
 
     const endpoint = ({ reach, port }: SshWay): Endpoint => ({
       host: reach === "public" ? machine.address : (tailnet.address ?? name),
@@ -97,8 +103,8 @@ export class Host extends pulumi.ComponentResource {
       machineId: machine.machineId,
       hostId: trust.hostId,
       signingSeed: trust.signingSeed,
-      leastSerial: args.leastSerial,
-      before: args.before,
+      leastSerial,
+      before,
     };
     const onServer = {
       parent: this,
@@ -130,16 +136,18 @@ export class Host extends pulumi.ComponentResource {
         `${name}-${confirmed.layer}`,
         { target: known, layer: confirmed.layer, digest: confirmed.digest },
         // Over the tailnet nobody comes in whom its policy doesn't let.
-        { ...onServer, dependsOn: [...dependsOn, ...(args.tailnet === undefined ? [] : [args.tailnet.policy])] },
+        { ...onServer, dependsOn: [...dependsOn, ...(policyOwner === undefined ? [] : [policyOwner.policy])] },
       );
 
-    const takeover = FirstContact.isOld(`${name}-contact`, args.before)
+    const takeover = FirstContact.isOld(`${name}-contact`, before)
       ? [new Takeover(`${name}-receiver`, { target: known, script: receiverScript() }, onServer)]
       : [];
     const receiver = layer("receiver", receiverScript(), takeover);
     const users = layer(
       "users",
-      trust.deployPublicKey.apply((deployPublicKey) => usersScript({ primaryUser, authorizedKeys, deployPublicKey })),
+      pulumi
+        .all([trust.deployPublicKey, content.authorizedKeys])
+        .apply(([deployPublicKey, authorizedKeys]) => usersScript({ primaryUser, authorizedKeys, deployPublicKey })),
       [receiver],
     );
     const packages = layer("packages", packagesScript(), [receiver]);
@@ -149,35 +157,38 @@ export class Host extends pulumi.ComponentResource {
     // A new way in is open only when both have it.
     const confirmations = [confirm(ssh, [ssh, firewall]), confirm(firewall, [ssh, firewall])];
     // What else knows the ports comes after: a host that puts a new port back has nothing to take back then.
-    layer("fail2ban", fail2banScript({ sshPorts, ...fail2ban }), [packages, ...confirmations]);
+    const fail2ban = content.fail2ban.apply((jail) => fail2banScript({ sshPorts, ...jail }));
+    layer("fail2ban", fail2ban, [packages, ...confirmations]);
     const rotateToken = pulumi.interpolate`pulumi up --replace '${token.rotationUrn}'`;
     const membership = tailnet.enabled
-      ? join(name, { tailnet, machineId: machine.machineId, policy: args.tailnet?.policy }, parent)
+      ? join(name, { tailnet, machineId: machine.machineId, policy: policyOwner?.policy }, parent)
       : undefined;
     const management = layer(
       "management",
-      pulumi.all([rotateToken, trust.deployPublicKey, membership?.host]).apply(([command, deployPublicKey, place]) =>
-        managementScript({
-          primaryUser,
-          authorizedKeys,
-          deployPublicKey,
-          sshPorts,
-          open: ways.open,
-          limits,
-          fail2ban,
-          updates,
-          kernel,
-          rotateToken: command,
-          tailnet: place === undefined ? undefined : { ...place, archive: tailnet.archive },
-        }),
-      ),
+      pulumi
+        .all([rotateToken, trust.deployPublicKey, membership?.host, pulumi.output(content)])
+        .apply(([command, deployPublicKey, place, held]) =>
+          managementScript({
+            primaryUser,
+            authorizedKeys: held.authorizedKeys,
+            deployPublicKey,
+            sshPorts,
+            open: ways.open,
+            limits: held.limits,
+            fail2ban: held.fail2ban,
+            updates: held.updates,
+            kernel: held.kernel,
+            rotateToken: command,
+            tailnet: place === undefined ? undefined : { ...place, archive: tailnet.archive },
+          }),
+        ),
       confirmations,
     );
-    layer("kernel", kernelScript(kernel), [receiver]);
-    layer("updates", updatesScript(updates), [packages]);
+    layer("kernel", content.kernel.apply(kernelScript), [receiver]);
+    layer("updates", content.updates.apply(updatesScript), [packages]);
     const openclaw = layer(
       "openclaw",
-      pulumi.output(args.registry).apply((registry) => openclawScript({ registry })),
+      content.openclaw.apply(async ({ registry }) => openclawScript({ registry: registry ?? (await npmRegistry()) })),
       [receiver],
     );
     const gatewayToken = layer(
@@ -205,18 +216,16 @@ export class Host extends pulumi.ComponentResource {
       return origin;
     };
     const served = membership === undefined ? undefined : serve(membership);
-    const { settings } = args.settings.openclaw;
     layer(
       "gateway",
       pulumi
-        .output(served)
-        .apply((origin) => gatewayScript({ settings, origins: origin === undefined ? [] : [origin], ...limits })),
+        .all([served, content.openclaw, content.limits])
+        .apply(([origin, { settings }, limits]) =>
+          gatewayScript({ settings, origins: origin === undefined ? [] : [origin], ...limits }),
+        ),
       [gatewayToken],
     );
-    // A digest tells nothing of the 256-bit token that it was made over.
-    const digests = layers.map((each) =>
-      pulumi.unsecret(each.digest).apply((digest) => ({ name: each.layer, digest })),
-    );
+    const digests = layers.map((each) => each.digest.apply((digest) => ({ name: each.layer, digest })));
     const audit = layer("audit", pulumi.all(digests).apply(auditScript), [...layers, ...confirmations]);
 
     this.address = machine.address;

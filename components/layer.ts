@@ -1,6 +1,5 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { ExistingSettings } from "../lib/config";
 import { encrypt } from "../lib/age";
 import { readAnswer } from "../lib/answer";
 import {
@@ -15,6 +14,7 @@ import {
   takeover,
 } from "../lib/envelope";
 import type { Before } from "./before";
+import type { ExistingInputs } from "./hostSettings";
 
 /** Where sshd is reached. */
 export interface Endpoint {
@@ -111,7 +111,8 @@ function send(name: string, { target, way, limit, ...what }: Sending, parent: pu
   const earlier =
     before === undefined ? undefined : { envelope: before.stdin, answer: before.stdout, intended: what.intended };
   const { hostId, hostKey, signingSeed } = target;
-  // What is encrypted is no secret, nor is a signature, though they are made from some: one here would hide the script in previews.
+  // What is encrypted is no secret, nor is a signature, though they are made from some. As secrets they would hide scripts in previews: this
+  // layer's, and the audit's, which holds the digests of all.
   const body = what.secret
     ? pulumi.unsecret(pulumi.all([hostKey, signingSeed, what.script]).apply((parts) => encrypt(...parts)))
     : what.script;
@@ -297,7 +298,7 @@ export class Bootstrap extends pulumi.ComponentResource {
 
   constructor(
     name: string,
-    args: { readonly existing: ExistingSettings; readonly machineId: string; readonly script: pulumi.Input<string> },
+    args: { readonly existing: ExistingInputs; readonly machineId: string; readonly script: pulumi.Input<string> },
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("monoclaw:index:Bootstrap", name, {}, opts);

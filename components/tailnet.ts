@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
+import * as path from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as tailscale from "@pulumi/tailscale";
 import type { TailnetSettings } from "../lib/config";
 import { type CurrentPolicy, judgePolicy, type Member, policyRefusal, policyText } from "../lib/tailnetPolicy";
+import { shellWord } from "../lib/shell";
 import type { TailnetHost } from "./layers/tailscale";
 
 /** What the stack makes of its tailnet. */
@@ -143,6 +145,9 @@ function fingerprint(machineId: string): string {
   return createHash("sha256").update(machineId).digest("hex").slice(0, 8);
 }
 
+/** The program that removes a device, as a shell takes it in the folder that the engine works in. */
+const removeDevice = shellWord(path.relative(process.cwd(), path.join(__dirname, "../lib/removeDevice.ts")));
+
 /** A host's device on the tailnet. */
 export interface DeviceArgs {
   /** Where its dashboard is served: `https://NAME`. */
@@ -161,7 +166,7 @@ export function removal(name: string, { origin, tag, machineId }: DeviceArgs, op
   return new command.local.Command(
     name,
     {
-      delete: "node --require tsx/cjs lib/removeDevice.ts",
+      delete: `node --require tsx/cjs ${removeDevice}`,
       environment: {
         MONOCLAW_DEVICE: pulumi.output(origin).apply((url) => new URL(url).hostname),
         MONOCLAW_TAG: tag,

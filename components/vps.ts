@@ -7,7 +7,7 @@ import type { Trust } from "./trust";
 
 /** What a server at Hetzner Cloud is made of. */
 export interface VpsArgs {
-  readonly server: ServerSettings;
+  readonly server: pulumi.Output<ServerSettings>;
   /** TCP ports that the cloud's firewall lets in; nothing else comes in. Without one it is closed. */
   readonly publicPorts: readonly number[];
   /** Its deploy key is attached at Hetzner: without one, Hetzner would make up a root password and mail it. */

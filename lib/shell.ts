@@ -11,6 +11,11 @@ export function quote(value: string): string {
   return `'${value.replaceAll("'", `'\\''`)}'`;
 }
 
+/** A word for a shell, in quotes only if it needs them. */
+export function shellWord(value: string): string {
+  return /^[\w./-]+$/.test(value) ? value : quote(value);
+}
+
 /** Quotes each value and joins the words with spaces: the words of a shell `for` list or array. */
 export function quoteAll(values: readonly string[]): string {
   return values.map(quote).join(" ");

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { gatewayPort } from "../../lib/openclawSettings";
 import { readTemplate, render } from "../../lib/render";
-import type { TailscaleArchive } from "../../lib/config";
+import { type TailscaleArchive, tailscaleVersion } from "../../lib/config";
 import { quote } from "../../lib/shell";
 import { hostFile } from "./files";
 
@@ -24,8 +24,8 @@ const unit = "etc/systemd/system/tailscaled.service";
 const officialServer = "https://controlplane.tailscale.com";
 
 /** Where a version lies below /opt/tailscale: a new hash is a new folder. */
-export function tailscaleId({ version, sha256 }: TailscaleArchive): string {
-  return `${version}-${sha256.amd64.slice(0, 6)}${sha256.arm64.slice(0, 6)}`;
+export function tailscaleId({ sha256 }: TailscaleArchive): string {
+  return `${tailscaleVersion}-${sha256.amd64.slice(0, 6)}${sha256.arm64.slice(0, 6)}`;
 }
 
 /** The control server's address, as the host is to have it. */
@@ -50,7 +50,7 @@ export function tailscaleScript({ archive }: { readonly archive: TailscaleArchiv
   }
   return render("layers/tailscale.sh", {
     id: quote(tailscaleId(archive)),
-    version: quote(archive.version),
+    version: quote(tailscaleVersion),
     baseUrl: quote(archive.baseUrl),
     amd64: quote(archive.sha256.amd64),
     arm64: quote(archive.sha256.arm64),

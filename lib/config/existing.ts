@@ -7,8 +7,8 @@ import type { ExistingSettings } from "./settings";
 
 /** The group `existing` of one host. */
 export function readExisting(mistakes: Mistakes, scope: Scope, primaryUser: string): ExistingSettings {
-  const { trustOnFirstUse, hostKey, ...settings } = scope.read(existing);
-  const { user, address } = settings;
+  const { hostKey, ...settings } = scope.read(existing);
+  const { user, address, trustOnFirstUse } = settings;
   if (user === primaryUser) {
     const reason = "is the primaryUser, who will have no way to root; give another account that has one";
     mistakes.add(scope.at("user"), user, reason, setCommand(scope.at("user"), "root"));

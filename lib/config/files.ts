@@ -61,7 +61,7 @@ export function privateKey(mistakes: Mistakes, place: string, value: string): st
     mistakes.add(place, "…", `${found.reason}; once the stack is up it isn't needed any more`);
     return undefined;
   }
-  if (isText && !mistakes.isSecret(place)) {
+  if (isText && mistakes.isInClear(place)) {
     const reason = "stands in clear in the stack's configuration file; encrypt it, or give the path of the key's file";
     mistakes.add(
       place,

@@ -1,10 +1,9 @@
 import { fixedSettings } from "../openclawSettings";
 import { readExisting } from "./existing";
-import { common, host, server } from "./keys";
+import { content as contentKeys, host, structure } from "./keys";
 import { type Mistakes, setCommand } from "./mistakes";
-import type { RawMap } from "./key";
 import type { Scope } from "./scope";
-import type { HostSettings, MachineSettings } from "./settings";
+import type { HostSettings, StructureSettings } from "./settings";
 import { readTailnet } from "./tailnet";
 
 /** Accounts and groups of Debian and Ubuntu; `admin` and `sudo` lead to root there (sudoers(5)). */
@@ -22,8 +21,15 @@ const reservedNames = new Set(
  */
 export function readHost(mistakes: Mistakes, scope: Scope, credentials: string | undefined): HostSettings {
   scope.onlyKeys(Object.keys(host));
-  const { target, ...values } = scope.pick(common);
-  const { primaryUser, sshPort, previousSshPort, openclaw } = values;
+  const known = readStructure(mistakes, scope, credentials);
+  const content = readContent(mistakes, scope, contentKeys);
+  return { ...known, ...content, server: known.target === "hcloud" ? content.server : undefined };
+}
+
+/** What decides which resources a host has. */
+export function readStructure(mistakes: Mistakes, scope: Scope, credentials?: string): StructureSettings {
+  const values = scope.pick(structure);
+  const { target, primaryUser, sshPort, previousSshPort } = values;
   if (previousSshPort === sshPort) {
     const reason = "is the same as sshPort; it is only for the time of a change";
     mistakes.add(scope.at("previousSshPort"), previousSshPort, reason);
@@ -31,22 +37,8 @@ export function readHost(mistakes: Mistakes, scope: Scope, credentials: string |
   if (reservedNames.has(primaryUser)) {
     const place = scope.at("primaryUser");
     const reason = "is an account or a group that means something else on the host";
-    mistakes.add(place, primaryUser, reason, setCommand(place, host.primaryUser.fallback));
+    mistakes.add(place, primaryUser, reason, setCommand(place, structure.primaryUser.fallback));
   }
-  checkOpenclaw(mistakes, scope.group("openclaw").at("settings"), openclaw.settings);
-  return {
-    ...values,
-    machine: readMachine(mistakes, scope, { target, primaryUser }),
-    tailnet: readTailnet(mistakes, scope.group("tailnet"), credentials),
-  };
-}
-
-interface Wanted {
-  readonly target: MachineSettings["target"];
-  readonly primaryUser: string;
-}
-
-function readMachine(mistakes: Mistakes, scope: Scope, { target, primaryUser }: Wanted): MachineSettings {
   const foreign = target === "hcloud" ? "existing" : "server";
   if (scope.isOwn(foreign)) {
     const reason = `is for hosts with target ${foreign === "server" ? "hcloud" : "existing"}; this one's is ${target}`;
@@ -54,16 +46,24 @@ function readMachine(mistakes: Mistakes, scope: Scope, { target, primaryUser }: 
   }
   // So that a misspelt key is found there, too.
   scope.group(foreign).onlyKeys(Object.keys(host[foreign]));
-  switch (target) {
-    case "existing":
-      return { target, existing: readExisting(mistakes, scope.group("existing"), primaryUser) };
-    case "hcloud":
-      return { target, server: scope.group("server").read(server) };
+  return {
+    ...values,
+    existing: target === "existing" ? readExisting(mistakes, scope.group("existing"), primaryUser) : undefined,
+    tailnet: readTailnet(mistakes, scope.group("tailnet"), credentials),
+  };
+}
+
+/** What the resources of a host hold: all of it, or some keys. */
+export function readContent<S extends Partial<typeof contentKeys>>(mistakes: Mistakes, scope: Scope, keys: S) {
+  if (keys.openclaw !== undefined) {
+    const settings = scope.group("openclaw");
+    checkOpenclaw(mistakes, settings.at("settings"), settings.of("settings"));
   }
+  return scope.pick(keys);
 }
 
 /** The keys of openclaw.json that are the program's own. */
-function checkOpenclaw(mistakes: Mistakes, place: string, settings: RawMap): void {
+function checkOpenclaw(mistakes: Mistakes, place: string, settings: unknown): void {
   for (const managed of fixedSettings) {
     const found = managed.split(".").reduce<unknown>((node, part) => {
       return typeof node === "object" && node !== null ? (node as Record<string, unknown>)[part] : undefined;

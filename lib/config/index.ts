@@ -1,5 +1,5 @@
 import { readHost } from "./host";
-import { host, hostName, stack } from "./keys";
+import { host, hostName, hostNameReason, stack } from "./keys";
 import { Mistakes, removeCommand, setCommand } from "./mistakes";
 import type { RawMap } from "./key";
 import { isSet, mapOf, Scope } from "./scope";
@@ -8,6 +8,7 @@ import { checkTailnets } from "./tailnet";
 
 export { ConfigError, type Mistake } from "./mistakes";
 export type * from "./settings";
+export { tailscaleVersion } from "./tailnet";
 
 /** What decides about a configuration, beside its values. */
 export interface Surroundings {
@@ -43,8 +44,7 @@ export function parseConfig(
   const shared = { prefix: "", values: pick(raw, Object.keys(host)), isHome: false };
   for (const [name, value] of Object.entries(declared)) {
     if (!hostName.test(name)) {
-      const reason = "a host's name is 1 to 32 of a-z, 0-9 and - , as in a DNS name";
-      mistakes.add(`hosts.${name}`, name, reason, setCommand("hosts.gateway.primaryUser", "ops"));
+      mistakes.add(`hosts.${name}`, name, hostNameReason, setCommand("hosts.gateway.primaryUser", "ops"));
     }
     const own = { prefix: `hosts.${name}.`, values: mapOf(mistakes, `hosts.${name}`, value), isHome: false };
     hosts.set(name, readHost(mistakes, new Scope(mistakes, [own, shared]), tailscale));
@@ -57,7 +57,7 @@ export function parseConfig(
 
 /** What only all hosts together show: settings for a target that none has, and two hosts on one machine. */
 function checkMachines(mistakes: Mistakes, shared: RawMap, hosts: ReadonlyMap<string, HostSettings>): void {
-  const targets = new Set([...hosts.values()].map(({ machine }) => machine.target));
+  const targets = new Set([...hosts.values()].map(({ target }) => target));
   for (const [group, target] of [
     ["server", "hcloud"],
     ["existing", "existing"],
@@ -70,8 +70,8 @@ function checkMachines(mistakes: Mistakes, shared: RawMap, hosts: ReadonlyMap<st
     }
   }
   const byAddress = new Map<string, string>();
-  for (const [name, { machine }] of hosts) {
-    const address = machine.target === "existing" ? machine.existing.address.toLowerCase() : "";
+  for (const [name, { existing }] of hosts) {
+    const address = existing?.address.toLowerCase() ?? "";
     const first = byAddress.get(address);
     if (address !== "" && first !== undefined) {
       const key = `hosts.${name}.existing.address`;

@@ -30,6 +30,8 @@ const taken: readonly (readonly [number, string])[] = [
 
 /** What a host may be called: it is a name on the tailnet, and at Hetzner. */
 export const hostName = /^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/;
+/** What is wrong with another name. */
+export const hostNameReason = "a host's name is 1 to 32 of a-z, 0-9 and - , as in a DNS name";
 
 const name = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 
@@ -188,8 +190,8 @@ function archiveHash() {
   );
 }
 
-/** What each host can set for itself, beside the groups `server`, `existing` and `tailnet`. */
-export const common = {
+/** What decides which resources a host has: known before anything is made. */
+export const structure = {
   target: key(choice("hcloud", "existing"), {
     fallback: "hcloud",
     what: "rent a server at Hetzner Cloud, or harden a machine that you have. See [existing.md](existing.md)",
@@ -205,6 +207,10 @@ export const common = {
   previousSshPort: optional(port(new Map(taken.filter(([number]) => number !== 22))), {
     what: "the port before a change of `sshPort`, for the time of the change; 22 is fine here",
   }),
+} satisfies Shape;
+
+/** What the resources of a host hold. */
+export const content = {
   authorizedKeys: key(
     list(
       anyText("public key", "must be a public key line, or the path of a .pub file", publicKey),
@@ -258,10 +264,11 @@ export const common = {
       what: "npm registry that hosts install from; if not set, the one of the operator's npm",
     }),
   },
+  server,
 } satisfies Shape;
 
 /** What each host can set for itself. */
-export const host = { ...common, server, existing, tailnet } satisfies Shape;
+export const host = { ...structure, ...content, existing, tailnet } satisfies Shape;
 
 /** What only the whole stack can set, beside `hosts`. */
 export const stack = {

@@ -10,28 +10,35 @@ export interface Mistake {
   readonly fix: string;
 }
 
+/** What is wrong where, as one line. */
+export function sentence({ key, value, reason }: Mistake): string {
+  return `${key} ${value === undefined ? "is not set" : `= ${JSON.stringify(value)}`}: ${reason}`;
+}
+
 /** All mistakes of a configuration at once. */
 export class ConfigError extends Error {
   constructor(readonly mistakes: readonly Mistake[]) {
     const count = mistakes.length === 1 ? "1 mistake" : `${String(mistakes.length)} mistakes`;
-    const lines = mistakes.map(({ key, value, reason, fix }) => {
-      const now = value === undefined ? "is not set" : `= ${JSON.stringify(value)}`;
-      return `  monoclaw:${key} ${now}: ${reason}\n      ${fix}`;
-    });
+    const lines = mistakes.map((mistake) => `  monoclaw:${sentence(mistake)}\n      ${mistake.fix}`);
     super([`${count} in the configuration; nothing was changed.`, ...lines].join("\n"));
     this.name = "ConfigError";
   }
 }
 
-/** The mistakes that were found so far. */
+/** Collects the mistakes of a configuration. */
 export class Mistakes {
   private readonly found: Mistake[] = [];
+
+  /** Those that were found so far. */
+  get all(): readonly Mistake[] {
+    return this.found;
+  }
 
   constructor(
     /** Folder that relative paths start from. */
     readonly root: string,
-    /** Top-level keys that the configuration file holds encrypted. */
-    private readonly secretKeys: ReadonlySet<string>,
+    /** Top-level keys that the configuration file holds encrypted; `program` if no file does, so that nothing can. */
+    private readonly secretKeys: ReadonlySet<string> | "program",
   ) {}
 
   /** False for what no terminal or log should show. */
@@ -42,7 +49,12 @@ export class Mistakes {
 
   /** True if the value of a key, at whatever depth, is encrypted in the configuration file. */
   isSecret(key: string): boolean {
-    return this.secretKeys.has(key.replace(/[.[].*$/, ""));
+    return this.secretKeys !== "program" && this.secretKeys.has(key.replace(/[.[].*$/, ""));
+  }
+
+  /** True if a secret in this place would be in clear in the configuration file. */
+  isInClear(key: string): boolean {
+    return this.secretKeys !== "program" && !this.isSecret(key);
   }
 
   /** Notes a mistake. The command removes the key, if it isn't told otherwise. */

@@ -34,7 +34,7 @@ export class Scope {
 
   /** True if a host has the key itself. */
   isOwn(name: string): boolean {
-    return this.sources.length > 1 && isSet(this.sources[0]?.values[name]);
+    return isSet(this.sources[0]?.values[name]);
   }
 
   /** The level below. */

@@ -1,43 +1,45 @@
 import type { Values } from "./key";
-import type { existing, host, server, tailnet } from "./keys";
+import type { content, existing, structure, tailnet } from "./keys";
 
-type HostValues = Values<typeof host>;
-type ExistingValues = Values<typeof existing>;
 type TailnetValues = Values<typeof tailnet>;
 
 /** A host's settings, complete and checked. Each key's meaning, range and default is in `keys.ts`. */
-export interface HostSettings extends Omit<HostValues, "target" | "server" | "existing" | "tailnet"> {
-  /** Where the host comes from. */
-  readonly machine: MachineSettings;
+export interface HostSettings extends StructureSettings, Omit<ContentSettings, "server"> {
+  /** What to rent at Hetzner Cloud; `undefined` for another target. */
+  readonly server: ServerSettings | undefined;
+}
+
+/** What decides which resources a host has. */
+export interface StructureSettings extends Values<typeof structure> {
+  /** How to reach an existing machine; `undefined` for another target. */
+  readonly existing: ExistingSettings | undefined;
   /** The way to the dashboard. */
   readonly tailnet: TailnetSettings;
 }
 
-/** A server to rent at Hetzner Cloud, or a machine that somebody has already. */
-export type MachineSettings =
-  | { readonly target: "hcloud"; readonly server: ServerSettings }
-  | { readonly target: "existing"; readonly existing: ExistingSettings };
+/** What the resources of a host hold. */
+export type ContentSettings = Values<typeof content>;
 
-/** What to rent at Hetzner Cloud. */
-export type ServerSettings = Values<typeof server>;
+/** What to rent at Hetzner Cloud, for that target. */
+export type ServerSettings = ContentSettings["server"];
 
 /**
  * How to reach an existing machine. `hostKey` is `undefined` if the first key that answers is trusted, `privateKey`
  * if the SSH agent's keys are.
  */
-export type ExistingSettings = Omit<ExistingValues, "trustOnFirstUse">;
+export type ExistingSettings = Values<typeof existing>;
 
 /** The SSH jail (requirements: fail2ban), by fail2ban's names (jail.conf(5)). */
-export type Fail2banSettings = HostValues["fail2ban"];
+export type Fail2banSettings = ContentSettings["fail2ban"];
 
 /** The kernel layer: `hardened` sets what docs/kernel.md lists, `leave` takes it back. */
-export type KernelMode = HostValues["kernel"];
+export type KernelMode = ContentSettings["kernel"];
 
 /** Unattended security updates (requirements: Updates). */
-export type UpdateSettings = HostValues["updates"];
+export type UpdateSettings = ContentSettings["updates"];
 
 /** Limits of the gateway's service (requirements: Limits), as systemd.resource-control(5) has them. */
-export type LimitSettings = HostValues["limits"];
+export type LimitSettings = ContentSettings["limits"];
 
 /** The tailnet that a host belongs to, and who may open its dashboard there. */
 export interface TailnetSettings extends Omit<TailnetValues, "https" | "archive"> {
@@ -47,12 +49,10 @@ export interface TailnetSettings extends Omit<TailnetValues, "https" | "archive"
   readonly archive: TailscaleArchive;
 }
 
-/** Tailscale's static archives, named as the official ones: `tailscale_VERSION_ARCHITECTURE.tgz`. */
+/** Tailscale's static archives, named as the official ones: `tailscale_VERSION_ARCHITECTURE.tgz`, of `tailscaleVersion`. */
 export interface TailscaleArchive {
   /** URL of the folder that they lie in, with a slash at its end. */
   readonly baseUrl: string;
-  /** Version that is installed. */
-  readonly version: string;
   /** SHA-256 by Debian's name of the architecture, 64 hex digits each. */
   readonly sha256: { readonly amd64: string; readonly arm64: string };
 }

@@ -4,10 +4,12 @@ import { type Mistakes, pathOf, setCommand } from "./mistakes";
 import type { Scope } from "./scope";
 import type { HostSettings, TailnetSettings, TailscaleArchive } from "./settings";
 
-/** Tailscale as its makers publish it. A new version comes with new hashes, from `ARCHIVE.sha256` beside each archive. */
+/** The version of Tailscale that hosts have. A new one comes with new hashes, from `ARCHIVE.sha256` beside each archive. */
+export const tailscaleVersion = "1.98.4";
+
+/** Tailscale as its makers publish it. */
 const official: TailscaleArchive = {
   baseUrl: "https://pkgs.tailscale.com/stable/",
-  version: "1.98.4",
   sha256: {
     amd64: "e6c08a8ee7e63e69aaf1b62ecd12672b3883fbcd2a176bf6cfa42a15fdce0b6b",
     arm64: "3cb068eb1368b6bb218d0ef0aa0a7a679a7156b7c979e2279cc2c2321b5f05c7",
@@ -35,7 +37,6 @@ export function readTailnet(mistakes: Mistakes, scope: Scope, credentials: strin
     https: https ?? loginServer === undefined,
     archive: {
       baseUrl: folder.endsWith("/") ? folder : `${folder}/`,
-      version: official.version,
       sha256: {
         amd64: archive.sha256.amd64 ?? official.sha256.amd64,
         arm64: archive.sha256.arm64 ?? official.sha256.arm64,

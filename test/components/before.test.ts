@@ -20,21 +20,38 @@ void pulumi.runtime.setMocks(
   "organization",
 );
 
-void test("of the stack's own state come the commands and what layers were to get, by name", async () => {
-  const urn = (name: string) => `urn:pulumi:dev::monoclaw::some$type::${name}`;
+void test("of the stack's own state come a host's commands and what its layers were to get, by name", async () => {
+  const urn = (name: string, types = "monoclaw:index:Host$monoclaw:index:Layer$command:remote:Command") =>
+    `urn:pulumi:dev::monoclaw::${types}::${name}`;
+  const foreign = { type: "command:remote:Command", outputs: { create: "x", stdin: "secret", stdout: "secret" } };
   const sent = { create: "apply", stdin: "envelope", stdout: "answer" };
   answer = () => ({
     outputs: {
       [urn("a-apply")]: { type: "command:remote:Command", outputs: { ...sent, stderr: "x" } },
       [urn("b-leave")]: { type: "command:remote:Command", outputs: { delete: "apply", stdin: "envelope" } },
-      [urn("a")]: { type: "monoclaw:index:Layer", outputs: { digest: "d", serial: 7 } },
-      [urn("key")]: { type: "random:index/randomBytes:RandomBytes", outputs: { hex: "secret" } },
+      [urn("c-apply", "my:home:Server$monoclaw:index:Host$monoclaw:index:Layer$command:remote:Command")]: {
+        type: "command:remote:Command",
+        outputs: sent,
+      },
+      [urn("a", "monoclaw:index:Host$monoclaw:index:Layer")]: {
+        type: "monoclaw:index:Layer",
+        outputs: { digest: "d", serial: 7 },
+      },
+      // Of the program around it, the last two by the name of a host's own.
+      [urn("foreign", "command:remote:Command")]: foreign,
+      [urn("a-apply", "my:home:Server$command:remote:Command")]: foreign,
+      [urn("b-leave", "other-monoclaw:index:Host$command:remote:Command")]: foreign,
+      [urn("key", "random:index/randomBytes:RandomBytes")]: {
+        type: "random:index/randomBytes:RandomBytes",
+        outputs: { hex: "secret" },
+      },
     },
   });
   const { commands, layers } = await readBefore();
   assert.deepEqual(Object.fromEntries(commands), {
     "a-apply": sent,
     "b-leave": { create: "", stdin: "envelope", stdout: "" },
+    "c-apply": sent,
   });
   assert.deepEqual(Object.fromEntries(layers), { a: { digest: "d", serial: 7 } });
   assert.deepEqual(asked, [["pulumi:pulumi:readStackResourceOutputs", { stackName: "organization/monoclaw/dev" }]]);

@@ -36,7 +36,7 @@ before(async () => {
     { secretKeys: new Set(["hosts"]) },
   );
   for (const [name, settings] of hosts) {
-    const host = new Host(name, { settings, ...newStack });
+    const host = new Host(name, { ...settings, ...newStack });
     knownHosts += `${await valueOf(host.knownHosts)}\n`;
   }
   await pulumi.runtime.disconnect();

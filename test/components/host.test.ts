@@ -26,7 +26,7 @@ before(async () => {
   const { hosts } = parseConfig({ authorizedKeys: [operator], sshPort: 2222, previousSshPort: 22022 }, ".");
   const settings = hosts.get("gateway");
   assert.ok(settings);
-  const host = new Host("gateway", { settings, ...newStack });
+  const host = new Host("gateway", { ...settings, ...newStack });
   outputs["sshCommand"] = await valueOf(host.sshCommand);
   outputs["knownHosts"] = await valueOf(host.knownHosts);
   outputs["gatewayToken"] = await valueOf(host.gatewayToken);
@@ -134,6 +134,11 @@ void test("every connection is pinned to a host key and gives up before fail2ban
     assert.ok(isPatient || Number(connection["dialErrorLimit"]) <= 3, name);
     assert.equal(inputs["addPreviousOutputInEnv"], false, name);
   }
+});
+
+void test("without openclaw.registry a host installs from npm's own registry", () => {
+  const { stdin } = named("gateway-openclaw-apply").inputs;
+  assert.match(String(stdin), /^registry='https:\/\/registry\.example\/'$/m);
 });
 
 void test("during a change of port, layers come in by the old one and confirmations by the new one", () => {

@@ -68,7 +68,10 @@ function signed(name: string, inputs: Record<string, unknown>): string {
 export const nothingBefore: Before = { commands: new Map(), layers: new Map() };
 
 /** What a host of a new stack is made of, beside its settings. */
-export const newStack = { leastSerial: 1, before: nothingBefore, registry: "https://registry.example/" } as const;
+export const newStack = { leastSerial: 1, before: nothingBefore } as const;
+
+// Else each host asks npm, which starts a process.
+process.env["npm_config_registry"] = "https://registry.example/";
 
 /** An answer as a host makes it. */
 export function answerText(seed: string, request: string, text: string): string {

@@ -17,7 +17,7 @@ before(async () => {
   };
   const parsed = parseConfig({ authorizedKeys, hosts }, ".").hosts;
   for (const [name, settings] of parsed) {
-    const host = new Host(name, { settings, ...newStack });
+    const host = new Host(name, { ...settings, ...newStack });
     outputs[name] = `${await valueOf(host.sshCommand)}; ${(await valueOf(host.knownHosts)).split(" ")[0] ?? ""}`;
   }
   await pulumi.runtime.disconnect();

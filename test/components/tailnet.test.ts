@@ -42,7 +42,7 @@ before(async () => {
   assert.ok(home && away);
   await Tailnet.make("tailnet", { members: [memberOf(home)], overwriteAcl: false });
   const host = new Host("away", {
-    settings: away,
+    ...away,
     ...newStack,
   });
   off = await valueOf(host.dashboardUrl);

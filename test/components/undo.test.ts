@@ -71,12 +71,11 @@ async function run(config: Group, before: Before): Promise<Before> {
   const settings = hosts.get("gateway");
   assert.ok(settings);
   declared.length = 0;
-  const registry = settings.openclaw.registry ?? "https://registry.example/";
   // Pulumi writes a stack trace for each of thousands of promises, which is a fifth of all that a run costs.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    await valueOf(new Host("gateway", { settings, leastSerial: serial, before, registry }).audit);
+    await valueOf(new Host("gateway", { ...settings, leastSerial: serial, before }).audit);
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }

@@ -57,17 +57,18 @@ export class TestStack {
   }
 
   /** Makes the stack, without resources yet. One that is left over is taken as it is. */
-  static async make(name: string, config: Readonly<Record<string, unknown>> = {}): Promise<TestStack> {
-    const stack = new TestStack(name);
+  static async make(name: string, config: Readonly<Record<string, unknown>> = {}, program = root): Promise<TestStack> {
+    const stack = new TestStack(name).runBy(program);
+    const { name: project } = parse(readFileSync(join(program, "Pulumi.yaml"), "utf8")) as { name: string };
     mkdirSync(join(folder, "pulumi"), { recursive: true, mode: 0o700 });
     writeFileSync(operatorKey, operator.privateKey, { mode: 0o600 });
     writeFileSync(`${operatorKey}.pub`, `${operator.publicKey}\n`);
     const access = await ensureLab({ instance, progress: () => undefined });
-    if (!existsSync(join(folder, `pulumi/.pulumi/stacks/monoclaw/${name}.json`))) {
-      await execa("pulumi", ["stack", "init", "--non-interactive", name], { cwd: root, env: stack.env });
+    if (!existsSync(join(folder, `pulumi/.pulumi/stacks/${project}/${name}.json`))) {
+      await execa("pulumi", ["stack", "init", "--non-interactive", name], { cwd: program, env: stack.env });
     }
     // `stack init` writes its salt into the project's own file of that name; the tests keep theirs apart.
-    const initial = join(root, `Pulumi.${name}.yaml`);
+    const initial = join(program, `Pulumi.${name}.yaml`);
     if (existsSync(initial)) {
       writeFileSync(stack.configFile, readFileSync(initial));
       rmSync(initial);

@@ -39,7 +39,6 @@ const updates = { reboot: "none", rebootTime: "04:30" } as const;
 /** A pinned Tailscale. */
 export const sampleArchive = {
   baseUrl: "https://archive.example/stable/",
-  version: "1.2.3",
   sha256: { amd64: "a".repeat(64), arm64: "b".repeat(64) },
 } as const;
 

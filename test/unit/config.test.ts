@@ -54,10 +54,9 @@ void test("SSH keys are all that a stack has to set; the defaults are secure", (
           sshPort: 22022,
           previousSshPort: undefined,
           authorizedKeys: [key],
-          machine: {
-            target: "hcloud",
-            server: { type: "cx23", image: "debian-13", location: "nbg1", backups: false },
-          },
+          target: "hcloud",
+          server: { type: "cx23", image: "debian-13", location: "nbg1", backups: false },
+          existing: undefined,
           limits: { memoryMax: "2G", tasksMax: 100 },
           fail2ban: { maxretry: 5, findtime: 600, bantime: 3600, ignoreip: [] },
           updates: { reboot: "none", rebootTime: "04:30" },
@@ -79,10 +78,8 @@ void test("a host's own value comes before the stack's, and that before the defa
     hosts: { home: { server: { type: "cx33" } }, work: { sshPort: 2223 } },
   };
   const { hosts } = parseConfig(raw, folder);
-  assert.deepEqual(hosts.get("home")?.machine, {
-    target: "hcloud",
-    server: { type: "cx33", image: "debian-13", location: "hel1", backups: false },
-  });
+  const server = { type: "cx33", image: "debian-13", location: "hel1", backups: false };
+  assert.deepEqual(hosts.get("home")?.server, server);
   assert.deepEqual([hosts.get("home")?.sshPort, hosts.get("work")?.sshPort], [2222, 2223]);
 });
 

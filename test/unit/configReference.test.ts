@@ -9,6 +9,7 @@ import { parseConfig } from "../../lib/config";
 import { isKey } from "../../lib/config/key";
 import { host, stack } from "../../lib/config/keys";
 import { configurationTable, stackSchema } from "../../toolchain/reference/configuration";
+import { hostInputsSource } from "../../toolchain/reference/hostInputs";
 import { committed } from "../committed";
 import { placesOf } from "./places";
 import { samples, wrong } from "./stackSamples";
@@ -23,6 +24,14 @@ void test("configuration.md has the table of the declared keys", async () => {
   const options = await prettier.resolveConfig(path.join(root, "docs/configuration.md"));
   const text = `${before}\n\n${configurationTable()}\n\n${after}`;
   committed("docs/configuration.md", await prettier.format(text, { ...options, parser: "markdown" }));
+});
+
+void test("the arguments of a host are made from the declared keys", async () => {
+  const options = await prettier.resolveConfig(path.join(root, "components/hostInputs.ts"));
+  committed(
+    "components/hostInputs.ts",
+    await prettier.format(hostInputsSource(), { ...options, parser: "typescript" }),
+  );
 });
 
 void test("stack.schema.json is made from the declared keys", async () => {

@@ -33,8 +33,8 @@ function settings(existing: object, secretKeys: readonly string[] = ["existing"]
   const found = parseConfig(stack({ ...machine, ...existing }), folder, { secretKeys: new Set(secretKeys) }).hosts.get(
     "gateway",
   );
-  assert.equal(found?.machine.target, "existing");
-  return found.machine.existing;
+  assert.equal(found?.target, "existing");
+  return found.existing ?? assert.fail("no machine");
 }
 
 /** A private key file as ssh-keygen makes it. */
@@ -44,12 +44,13 @@ function keyFile(name: string, ...args: string[]): string {
 }
 
 void test("an address and a host key are all that an existing machine needs; the rest has defaults", () => {
-  const rest = { port: 22, user: "root", privateKey: undefined };
+  const rest = { port: 22, user: "root", privateKey: undefined, trustOnFirstUse: false };
   assert.deepEqual(settings({}), { ...machine, ...rest });
   assert.deepEqual(settings({ hostKey: undefined, trustOnFirstUse: true }), {
     address: machine.address,
     hostKey: undefined,
     ...rest,
+    trustOnFirstUse: true,
   });
   assert.equal(settings({ hostKey: `  ${publicKey}\n` }).hostKey, hostKey);
   assert.deepEqual(mistakes(stack({ ...machine, address: "vps-1.example.org" })), []);

@@ -40,8 +40,8 @@ void describe("npm's registry", () => {
 
   void it("that can't be had names the setting to use instead", async () => {
     npm("exit 1");
-    await assert.rejects(npmRegistry(), /pulumi config set --path 'monoclaw:openclaw\.registry' URL/);
+    await assert.rejects(npmRegistry(), /\(.*\); set openclaw\.registry, or .*: npm_config_registry=URL pulumi up$/);
     npm("echo undefined");
-    await assert.rejects(npmRegistry(), /npm's registry "undefined" is not a URL/);
+    await assert.rejects(npmRegistry(), /^Error: npm's registry "undefined" is not a URL; set openclaw\.registry, or /);
   });
 });

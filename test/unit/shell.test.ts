@@ -1,15 +1,37 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { hereDocument, quote, quoteAll } from "../../lib/shell";
+import { hereDocument, quote, quoteAll, shellWord } from "../../lib/shell";
 
-const awkward = ["", "plain", "it's", "$(id)", "`id`", '"', "a b\tc", "\\", "!x", "~", "*", "-n", "line\nbreak", "é"];
+const awkward = [
+  "",
+  "plain",
+  "it's",
+  "$(id)",
+  "`id`",
+  '"',
+  "a b",
+  "a\tb",
+  "\\",
+  "!x",
+  "~",
+  "*",
+  "-n",
+  "line\nbreak",
+  "é",
+];
 
 void test("a shell reads every quoted value back as it was", () => {
   for (const value of awkward) {
-    const read = execFileSync("bash", ["-c", `printf '%s.' ${quote(value)}`], { encoding: "utf8" });
-    assert.equal(read, `${value}.`);
+    for (const word of [quote(value), shellWord(value)]) {
+      const read = execFileSync("bash", ["-c", `printf '%s.' ${word}`], { encoding: "utf8" });
+      assert.equal(read, `${value}.`);
+    }
   }
+});
+
+void test("what needs no quotes is shown without", () => {
+  assert.equal(shellWord("../my-clone/lib/removeDevice.ts"), "../my-clone/lib/removeDevice.ts");
 });
 
 void test("quoteAll gives one word a value", () => {

@@ -116,8 +116,12 @@ function otherForms(type: string, level: Level): JsonSchema[] {
   return [reference, { type: "null" }, ...(pattern === undefined ? [] : [{ type: "string", pattern }])];
 }
 
-/** @throws if JSON Schema can't say it, but for what the program looks at more closely */
-function ruleOf(key: Key<unknown>): JsonSchema {
+/**
+ * A key's rule as JSON Schema.
+ *
+ * @throws if that can't say it, but for what the program looks at more closely
+ */
+export function ruleOf(key: Key<unknown>): JsonSchema {
   if (key.type === "map") {
     return { type: "object" };
   }
