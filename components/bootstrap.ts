@@ -1,9 +1,13 @@
 import * as zlib from "node:zlib";
+import * as pulumi from "@pulumi/pulumi";
 import { render } from "../lib/render";
 import { hereDocument, quote, quoteAll } from "../lib/shell";
-import { receiverFiles } from "./layers/receiver";
+import type { SshWays } from "../lib/sshWays";
+import type { PreparedSettings } from "./hostSettings";
+import { bootstrapFiles } from "./layers/receiver";
 import { type SshArgs, socketFile, sshdFiles } from "./layers/ssh";
 import { type UsersArgs, userFiles } from "./layers/users";
+import type { Trust } from "./trust";
 
 /** Largest user_data that Hetzner takes, in bytes. */
 export const maxUserDataBytes = 32 * 1024;
@@ -15,28 +19,41 @@ export interface BootstrapArgs extends SshArgs, UsersArgs {
   readonly allowedSigners: string;
 }
 
+/** What a machine is told, from the host's settings and keys. */
+export function bootstrapArgs(
+  { primaryUser, content }: PreparedSettings,
+  ways: SshWays,
+  { hostId, allowedSigners, deployPublicKey }: Trust,
+): pulumi.Output<BootstrapArgs> {
+  const { authorizedKeys } = content;
+  return pulumi.output({ hostId, allowedSigners, deployPublicKey, primaryUser, sshPorts: ways.ports, authorizedKeys });
+}
+
 /** The script that makes a fresh server ready for its first contact. */
 export function bootstrapScript(args: BootstrapArgs): string {
-  const closedFirewall = hereDocument(render("closed.nft.mustache", { sshPorts: args.sshPorts.join(", ") }));
-  return scriptAround(args, render("bootstrap-vps.sh", { closedFirewall, ...sshdFiles(args), ...socketFile(args) }));
+  const closedFirewall = hereDocument(render("runtime/closed.nft.mustache", { sshPorts: args.sshPorts.join(", ") }));
+  return scriptAround(
+    args,
+    render("runtime/bootstrap-vps.sh", { closedFirewall, ...sshdFiles(args), ...socketFile(args) }),
+  );
 }
 
 /** The script that makes an existing machine ready for its first contact, with its old ways in still open. */
 export function existingScript(args: BootstrapArgs): string {
   return scriptAround(
     args,
-    render("bootstrap-existing.sh", { ports: quoteAll(args.sshPorts.map(String)), hostId: args.hostId }),
+    render("runtime/bootstrap-existing.sh", { ports: quoteAll(args.sshPorts.map(String)), hostId: args.hostId }),
   );
 }
 
 /** What both have in common, around the machine's own part with the main function. */
 function scriptAround(args: BootstrapArgs, machine: string): string {
-  return render("bootstrap.sh", {
+  return render("runtime/bootstrap.sh", {
     primaryUser: quote(args.primaryUser),
     hostId: args.hostId,
     allowedSigners: quote(args.allowedSigners),
     machine,
-    ...receiverFiles(),
+    ...bootstrapFiles(),
     ...userFiles(args),
   });
 }

@@ -5,14 +5,14 @@ import { secretHex } from "./secretHex";
 export class GatewayToken extends pulumi.ComponentResource {
   /** The token. Secret. */
   readonly token: pulumi.Output<string>;
-  /** What to name in `pulumi up --replace` for a new token. */
-  readonly rotationUrn: pulumi.Output<string>;
+  /** The command that makes a new token for stack and host. */
+  readonly rotateCommand: pulumi.Output<string>;
 
   constructor(name: string, opts?: pulumi.ComponentResourceOptions) {
     super("monoclaw:index:GatewayToken", name, {}, opts);
     const random = secretHex(`${name}-token`, { parent: this });
     this.token = pulumi.secret(random.result);
-    this.rotationUrn = random.urn;
-    this.registerOutputs({ token: this.token, rotationUrn: this.rotationUrn });
+    this.rotateCommand = pulumi.interpolate`pulumi up --replace '${random.urn}'`;
+    this.registerOutputs({ token: this.token, rotateCommand: this.rotateCommand });
   }
 }

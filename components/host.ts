@@ -1,30 +1,20 @@
 import * as pulumi from "@pulumi/pulumi";
-import { npmRegistry } from "../lib/registry";
-import { portsBy, type SshWay, sshWays, wayWord } from "../lib/sshWays";
+import { portsBy, type SshWay, type SshWays, sshWays, wayWord } from "../lib/sshWays";
 import type { Before } from "./before";
-import { ExistingHost } from "./existingHost";
+import type { Endpoint, Target } from "./connection";
+import { FirstContact } from "./contact";
 import { GatewayToken } from "./gatewayToken";
 import type { HostInputs } from "./hostInputs";
-import { prepare } from "./hostSettings";
-import { Confirmation, type Endpoint, FirstContact, Layer, Leave, Takeover, type Target } from "./layer";
-import { fail2banScript } from "./layers/fail2ban";
-import { auditScript } from "./layers/audit";
-import { firewallScript } from "./layers/firewall";
-import { gatewayScript } from "./layers/gateway";
-import { gatewayTokenScript } from "./layers/gatewayToken";
-import { kernelScript } from "./layers/kernel";
-import { managementScript } from "./layers/management";
-import { openclawScript } from "./layers/openclaw";
-import { packagesScript } from "./layers/packages";
+import { prepare, type PreparedSettings } from "./hostSettings";
+import { Confirmation, Layer, Leave, Takeover } from "./layer";
+import { expectedOf, layers } from "./layers";
+import { dashboardOrigin } from "./layers/dashboard";
+import type { HostParts } from "./layers/definition";
 import { receiverScript } from "./layers/receiver";
-import { sshScript } from "./layers/ssh";
-import { dashboardScript, dashboardUrl, leaveScript, tailnetScript, tailscaleScript } from "./layers/tailscale";
-import { updatesScript } from "./layers/updates";
-import { usersScript } from "./layers/users";
-import type { Machine } from "./machine";
-import { join, type Membership, removal, type Tailnet } from "./tailnet";
+import { leaveScript, tailnetLayer } from "./layers/tailnet";
+import { type Machine, machines } from "./machines";
+import { join, removal, type Tailnet } from "./tailnet";
 import { Trust } from "./trust";
-import { Vps } from "./vps";
 
 /** What a hardened host is made of, beside its settings. */
 export interface HostArgs extends HostInputs {
@@ -67,177 +57,59 @@ export class Host extends pulumi.ComponentResource {
     super("monoclaw:index:Host", name, {}, opts);
     const parent = { parent: this };
     const { before, leastSerial = 1, policyOwner, ...keys } = args;
-    const { content, existing, ...settings } = prepare(name, { keys, leastSerial });
-    const { primaryUser, sshPort, tailnet } = settings;
+    const settings = prepare(name, { keys, leastSerial });
+    const { primaryUser, sshPort, tailnet, content } = settings;
     const ways = sshWays(settings);
-    const sshPorts = ways.ports;
     const trust = new Trust(`${name}-trust`, parent);
     const token = new GatewayToken(`${name}-gateway`, parent);
-
-    const bootstrap = pulumi
-      .all([trust.hostId, trust.allowedSigners, trust.deployPublicKey, content.authorizedKeys])
-      .apply(([hostId, allowedSigners, deployPublicKey, authorizedKeys]) => ({
-        hostId,
-        allowedSigners,
-        deployPublicKey,
-        primaryUser,
-        sshPorts,
-        authorizedKeys,
-      }));
-    const machine: Machine =
-      existing === undefined
-        ? new Vps(name, { server: content.server, publicPorts: portsBy("public", ways), trust, bootstrap }, parent)
-        : new ExistingHost(name, { existing, bootstrap }, parent);
-
-    const endpoint = ({ reach, port }: SshWay): Endpoint => ({
-      host: reach === "public" ? machine.address : (tailnet.address ?? name),
-      port,
-    });
-    const target: Target = {
-      now: endpoint(ways.now),
-      next: endpoint(ways.next),
-      moves: wayWord(ways.now) !== wayWord(ways.next),
-      user: primaryUser,
-      privateKey: trust.deployPrivateKey,
-      hostKey: machine.hostKey,
-      machineId: machine.machineId,
-      hostId: trust.hostId,
-      signingSeed: trust.signingSeed,
-      leastSerial,
-      before,
-    };
-    const onServer = {
+    const machine = machines[settings.target](name, { settings, ways, trust }, parent);
+    const onMachine = {
       parent: this,
       ...(machine.deletedWith === undefined ? {} : { deletedWith: machine.deletedWith }),
     };
+    const first = targetOf(name, { settings, ways, trust, machine, leastSerial, before });
     const contact = new FirstContact(
       `${name}-contact`,
-      { target, at: endpoint({ reach: "public", port: sshPort }), isOpen: portsBy("public", ways).length > 0 },
-      onServer,
+      { target: first, at: { host: machine.address, port: sshPort }, isOpen: portsBy("public", ways).length > 0 },
+      onMachine,
     );
-    const known: Target = { ...target, hostKey: contact.hostKey };
-    const layers: Layer[] = [];
-    const layer = (
-      layerName: string,
-      script: pulumi.Input<string>,
-      dependsOn: readonly pulumi.Resource[],
-      secret = false,
-    ) => {
-      const made = new Layer(
-        `${name}-${layerName}`,
-        { target: known, layer: layerName, script, secret },
-        { ...onServer, dependsOn: [...dependsOn] },
-      );
-      layers.push(made);
-      return made;
-    };
-    const confirm = (confirmed: Layer, dependsOn: readonly pulumi.Resource[]) =>
-      new Confirmation(
-        `${name}-${confirmed.layer}`,
-        { target: known, layer: confirmed.layer, digest: confirmed.digest },
-        // Over the tailnet nobody comes in whom its policy doesn't let.
-        { ...onServer, dependsOn: [...dependsOn, ...(policyOwner === undefined ? [] : [policyOwner.policy])] },
-      );
-
+    const target: Target = { ...first, hostKey: contact.hostKey };
     const takeover = FirstContact.isOld(`${name}-contact`, before)
-      ? [new Takeover(`${name}-receiver`, { target: known, script: receiverScript() }, onServer)]
+      ? [new Takeover(`${name}-receiver`, { target, script: receiverScript() }, onMachine)]
       : [];
-    const receiver = layer("receiver", receiverScript(), takeover);
-    const users = layer(
-      "users",
-      pulumi
-        .all([trust.deployPublicKey, content.authorizedKeys])
-        .apply(([deployPublicKey, authorizedKeys]) => usersScript({ primaryUser, authorizedKeys, deployPublicKey })),
-      [receiver],
-    );
-    const packages = layer("packages", packagesScript(), [receiver]);
-    // After the packages: both must be confirmed in time, and a slow mirror must not eat that time up.
-    const ssh = layer("ssh", sshScript({ primaryUser, sshPorts }), [packages]);
-    const firewall = layer("firewall", firewallScript(ways), [packages]);
-    // A new way in is open only when both have it.
-    const confirmations = [confirm(ssh, [ssh, firewall]), confirm(firewall, [ssh, firewall])];
-    // What else knows the ports comes after: a host that puts a new port back has nothing to take back then.
-    const fail2ban = content.fail2ban.apply((jail) => fail2banScript({ sshPorts, ...jail }));
-    layer("fail2ban", fail2ban, [packages, ...confirmations]);
-    const rotateToken = pulumi.interpolate`pulumi up --replace '${token.rotationUrn}'`;
     const membership = tailnet.enabled
       ? join(name, { tailnet, machineId: machine.machineId, policy: policyOwner?.policy }, parent)
       : undefined;
-    const management = layer(
-      "management",
-      pulumi
-        .all([rotateToken, trust.deployPublicKey, membership?.host, pulumi.output(content)])
-        .apply(([command, deployPublicKey, place, held]) =>
-          managementScript({
-            primaryUser,
-            authorizedKeys: held.authorizedKeys,
-            deployPublicKey,
-            sshPorts,
-            open: ways.open,
-            limits: held.limits,
-            fail2ban: held.fail2ban,
-            updates: held.updates,
-            kernel: held.kernel,
-            rotateToken: command,
-            tailnet: place === undefined ? undefined : { ...place, archive: tailnet.archive },
-          }),
-        ),
-      confirmations,
-    );
-    layer("kernel", content.kernel.apply(kernelScript), [receiver]);
-    layer("updates", content.updates.apply(updatesScript), [packages]);
-    const openclaw = layer(
-      "openclaw",
-      content.openclaw.apply(async ({ registry }) => openclawScript({ registry: registry ?? (await npmRegistry()) })),
-      [receiver],
-    );
-    const gatewayToken = layer(
-      "gateway-token",
-      token.token.apply((secret) => gatewayTokenScript({ token: secret })),
-      [users, openclaw, packages], // which bring what decrypts it
-      true,
-    );
-    const archive = tailnet.enabled ? tailnet.archive : undefined;
-    const tailscale = layer("tailscale", tailscaleScript({ archive }), [users, management]);
-    /** Joins the tailnet and serves the dashboard there: gives back the address that browsers see. */
-    const serve = ({ authKey, host }: Membership): pulumi.Output<string> => {
-      const script = pulumi.all([authKey, host]).apply(([key, place]) => tailnetScript({ ...place, authKey: key }));
-      const joined = layer("tailnet", script, [tailscale, packages], true);
-      const dashboard = layer("dashboard", host.apply(dashboardScript), [joined]);
-      const origin = pulumi.all([dashboard.answer, host]).apply(([answer, place]) => dashboardUrl(answer, place));
+    const parts: HostParts = {
+      primaryUser,
+      ways,
+      content,
+      deployPublicKey: trust.deployPublicKey,
+      token,
+      archive: tailnet.enabled ? tailnet.archive : undefined,
+      membership,
+    };
+    const made = declareLayers(name, parts, { target, policyOwner, opts: { ...onMachine, dependsOn: takeover } });
+    const origin = dashboardOrigin({ membership, layers: made });
+    const joined = made.get(tailnetLayer.name);
+    if (origin !== undefined && joined !== undefined) {
       const [tag = ""] = tailnet.tags;
       const device = removal(`${name}-tailnet-device`, { origin, tag, machineId: machine.machineId }, parent);
+      const script = leaveScript({ soon: ways.now.reach === "tailnet" });
       // What comes last goes first: a host whose device is gone can't log out.
-      new Leave(
-        `${name}-tailnet`,
-        { target: known, joined, script: leaveScript({ soon: ways.now.reach === "tailnet" }) },
-        { parent: this, dependsOn: [device] },
-      );
-      return origin;
-    };
-    const served = membership === undefined ? undefined : serve(membership);
-    layer(
-      "gateway",
-      pulumi
-        .all([served, content.openclaw, content.limits])
-        .apply(([origin, { settings }, limits]) =>
-          gatewayScript({ settings, origins: origin === undefined ? [] : [origin], ...limits }),
-        ),
-      [gatewayToken],
-    );
-    const digests = layers.map((each) => each.digest.apply((digest) => ({ name: each.layer, digest })));
-    const audit = layer("audit", pulumi.all(digests).apply(auditScript), [...layers, ...confirmations]);
+      new Leave(`${name}-tailnet`, { target, joined, script }, { parent: this, dependsOn: [device] });
+    }
 
+    const { host, port } = target.next;
     this.address = machine.address;
-    const { next } = target;
-    this.sshCommand = pulumi.interpolate`ssh -p ${next.port} ${primaryUser}@${next.host}`;
-    this.knownHosts = pulumi.interpolate`[${next.host}]:${next.port} ${contact.hostKey}`;
+    this.sshCommand = pulumi.interpolate`ssh -p ${port} ${primaryUser}@${host}`;
+    this.knownHosts = pulumi.interpolate`[${host}]:${port} ${contact.hostKey}`;
     this.gatewayToken = token.token;
-    this.rotateToken = rotateToken;
+    this.rotateToken = token.rotateCommand;
     this.dashboardUrl =
-      served?.apply((origin) => `${origin}/`) ??
+      origin?.apply((url) => `${url}/`) ??
       pulumi.interpolate`http://127.0.0.1:18789/ after: ssh -N -L 18789:127.0.0.1:18789 -p ${sshPort} ${primaryUser}@${machine.address}`;
-    this.audit = audit.answer.apply(findings);
+    this.audit = pulumi.output(made.get("audit")?.answer ?? "").apply(findings);
     this.registerOutputs({
       address: this.address,
       sshCommand: this.sshCommand,
@@ -248,6 +120,76 @@ export class Host extends pulumi.ComponentResource {
       audit: this.audit,
     });
   }
+}
+
+/** What a host is reached by. */
+interface Reached {
+  readonly settings: PreparedSettings;
+  readonly ways: SshWays;
+  readonly trust: Trust;
+  readonly machine: Machine;
+  readonly leastSerial: number;
+  readonly before: Before;
+}
+
+/** A host before its first contact: it has the machine's key then. */
+function targetOf(name: string, { settings, ways, trust, machine, leastSerial, before }: Reached): Target {
+  const endpoint = ({ reach, port }: SshWay): Endpoint => ({
+    host: reach === "public" ? machine.address : (settings.tailnet.address ?? name),
+    port,
+  });
+  return {
+    now: endpoint(ways.now),
+    next: endpoint(ways.next),
+    moves: wayWord(ways.now) !== wayWord(ways.next),
+    user: settings.primaryUser,
+    privateKey: trust.deployPrivateKey,
+    hostKey: machine.hostKey,
+    machineId: machine.machineId,
+    hostId: trust.hostId,
+    signingSeed: trust.signingSeed,
+    leastSerial,
+    before,
+  };
+}
+
+/** Where layers go, and what comes before them. */
+interface Destination {
+  readonly target: Target;
+  readonly policyOwner: Tailnet | undefined;
+  readonly opts: Omit<pulumi.ComponentResourceOptions, "dependsOn"> & {
+    readonly dependsOn: readonly pulumi.Resource[];
+  };
+}
+
+/** Declares all layers of a host, in their order, and the confirmations of those that need one. */
+function declareLayers(
+  name: string,
+  parts: HostParts,
+  { target, policyOwner, opts }: Destination,
+): ReadonlyMap<string, Layer> {
+  const expected = expectedOf(parts);
+  const made = new Map<string, Layer>();
+  const confirmations = new Map<string, Confirmation>();
+  const confirmed = layers.filter((layer) => layer.confirmed);
+  for (const definition of layers) {
+    const { name: layer, after = [...made.keys()], secret = false } = definition;
+    const script = definition.script({ ...parts, expected, layers: made });
+    if (script === undefined) continue;
+    const ready = after.flatMap((each) => confirmations.get(each) ?? made.get(each) ?? []);
+    const dependsOn = [...opts.dependsOn, ...ready];
+    made.set(layer, new Layer(`${name}-${layer}`, { target, layer, script, secret }, { ...opts, dependsOn }));
+    if (definition === confirmed.at(-1)) {
+      // A new way in is open only when all have it. Over the tailnet nobody comes in whom its policy doesn't let.
+      const all = confirmed.flatMap((each) => made.get(each.name) ?? []);
+      const policy = policyOwner === undefined ? [] : [policyOwner.policy];
+      const awaited = { ...opts, dependsOn: [...all, ...policy] };
+      for (const { layer: each, digest } of all) {
+        confirmations.set(each, new Confirmation(`${name}-${each}`, { target, layer: each, digest }, awaited));
+      }
+    }
+  }
+  return made;
 }
 
 /** The audit's lines, without the layer's name before them and without the receiver's closing line. */

@@ -1,12 +1,12 @@
-import { createHash } from "node:crypto";
 import * as path from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as tailscale from "@pulumi/tailscale";
 import type { TailnetSettings } from "../lib/config";
+import { sha256 } from "../lib/sha256";
 import { type CurrentPolicy, judgePolicy, type Member, policyRefusal, policyText } from "../lib/tailnetPolicy";
 import { shellWord } from "../lib/shell";
-import type { TailnetHost } from "./layers/tailscale";
+import type { TailnetHost } from "./layers/tailnet";
 
 /** What the stack makes of its tailnet. */
 export interface TailnetArgs {
@@ -127,7 +127,7 @@ export function join(
       tags: [...tags],
       expiry: keyExpiry,
       // At most 50 characters. A change of it replaces the key.
-      description: pulumi.output(machineId).apply((id) => `monoclaw ${host} ${fingerprint(id)}`),
+      description: pulumi.output(machineId).apply((id) => `monoclaw ${host} ${sha256(id).slice(0, 8)}`),
     },
     { ...opts, dependsOn: policy === undefined ? [] : [policy] },
   );
@@ -139,10 +139,6 @@ export function join(
     newKey: `pulumi up --replace '${urn}'`,
   }));
   return { authKey: pulumi.secret(key.key), host: place };
-}
-
-function fingerprint(machineId: string): string {
-  return createHash("sha256").update(machineId).digest("hex").slice(0, 8);
 }
 
 /** The program that removes a device, as a shell takes it in the folder that the engine works in. */

@@ -1,5 +1,5 @@
-import * as crypto from "node:crypto";
 import { sshsig } from "./keys";
+import { sha256 } from "./sha256";
 
 /** Namespace of the envelope's signature: a signature made for another purpose is no good here, nor this one there. */
 export const namespace = "monoclaw-layer";
@@ -80,7 +80,7 @@ export function signedPart(envelope: string): string {
 
 /** SHA-256 of the signed part, as hex: how a host remembers an envelope, and how an answer and a confirmation name it. */
 export function digest(text: string): string {
-  return crypto.createHash("sha256").update(text).digest("hex");
+  return sha256(text);
 }
 
 /** Id of the host that trusts this signing key: the first 128 bits of the public line's SHA-256, as hex. */

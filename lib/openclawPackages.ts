@@ -1,5 +1,5 @@
-import * as crypto from "node:crypto";
 import { readTemplate } from "./render";
+import { sha256 } from "./sha256";
 
 /** The part of a package-lock.json (version 3) that says what to install. */
 interface Lock {
@@ -34,11 +34,11 @@ export interface OpenClawPackages {
   readonly list: string;
 }
 
-/** The pinned software, from `templates/openclaw/`: `package-lock.json` for OpenClaw, `pins.json` for Node.js and npm. */
+/** The pinned software, from `templates/layers/openclaw/`: `package-lock.json` for OpenClaw, `pins.json` for Node.js and npm. */
 export function openClawPackages(): OpenClawPackages {
   return packagesOf(
-    JSON.parse(readTemplate("openclaw/package-lock.json")) as Lock,
-    JSON.parse(readTemplate("openclaw/pins.json")) as Pins,
+    JSON.parse(readTemplate("layers/openclaw/package-lock.json")) as Lock,
+    JSON.parse(readTemplate("layers/openclaw/pins.json")) as Pins,
   );
 }
 
@@ -79,7 +79,7 @@ export function packagesOf(lock: Lock, pins: Pins): OpenClawPackages {
     }
   }
   const list = lines.join("\n") + "\n";
-  const hash = crypto.createHash("sha256").update(list).digest("hex").slice(0, 12);
+  const hash = sha256(list).slice(0, 12);
   return { version, id: `${version}-${hash}`, list };
 }
 

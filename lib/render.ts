@@ -2,7 +2,10 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import Mustache from "mustache";
 
-/** Root of the templates: `layers/<layer>.sh`, `host/` (the host's file tree) and `bootstrap.sh`. */
+/**
+ * Root of the templates: `runtime/` is what every host has before it has a layer, and the commands on it; `layers/LAYER/` has the
+ * layer's script, `apply.sh`. Both have `files/`, in which files lie as on the host.
+ */
 export const templatesDir = path.join(__dirname, "..", "templates");
 
 /** What a template may refer to: text and numbers are inserted as they are, lists and booleans steer sections. */
@@ -15,7 +18,7 @@ type Token = [type: string, name: string, start: number, end: number, children?:
 /**
  * Renders a template of `templates/` without HTML escaping.
  *
- * @param file - path below `templates/`, for example `layers/ssh.sh`
+ * @param file - path below `templates/`, for example `layers/ssh/apply.sh`
  * @param view - the variables
  * @throws Error if the template names a variable that the view lacks, or the view has one that the template never uses
  */
@@ -40,9 +43,18 @@ export function readTemplate(file: string): string {
   return fs.readFileSync(path.join(templatesDir, file), "utf8");
 }
 
-/** The names of the files in a folder of `templates/`, sorted. */
+/** The names of what lies in a folder of `templates/`, sorted; nothing if there is no such folder. */
 export function templateNames(folder: string): string[] {
-  return fs.readdirSync(path.join(templatesDir, folder)).sort();
+  const at = path.join(templatesDir, folder);
+  return fs.existsSync(at) ? fs.readdirSync(at).sort() : [];
+}
+
+/** The paths of all files below a folder of `templates/`, sorted; nothing if there is no such folder. */
+export function templatePaths(folder: string): string[] {
+  return templateNames(folder).flatMap((name) => {
+    const isFolder = fs.statSync(path.join(templatesDir, folder, name)).isDirectory();
+    return isFolder ? templatePaths(`${folder}/${name}`).map((inner) => `${name}/${inner}`) : [name];
+  });
 }
 
 /** Walks the tokens: every name must be in scope, and each top-level name found goes into `used`. */

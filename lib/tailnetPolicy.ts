@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { canonicalHujson } from "./hujson";
 import { lineDiff } from "./lineDiff";
 import type { HostSettings, TailnetSettings } from "./config/settings";
+import { sha256 } from "./sha256";
 import { portsBy, sshWays } from "./sshWays";
 
 /** What the policy takes from a host's settings. */
@@ -155,9 +155,7 @@ export function policyRefusal(
 }
 
 function digest(stack: string, text: string): string {
-  return createHash("sha256")
-    .update(`${stack}\n${canonicalHujson(text)}`)
-    .digest("hex");
+  return sha256(`${stack}\n${canonicalHujson(text)}`);
 }
 
 /** JSON on one line, with the spaces that a person would put. */

@@ -40,7 +40,7 @@ const rows = e2e("layerRows");
 const onTailnet = [part("tailscale", "not installed|another hash|install it, join")];
 
 /**
- * The layers of components/host.ts, and what proves each on a host within a minute. What takes longer, or is about several layers at
+ * The layers of components/layers/index.ts, and what proves each on a host within a minute. What takes longer, or is about several layers at
  * once (a moved port, faults, reboots, other distributions), is in the whole run.
  */
 const byLayer: Readonly<Record<string, readonly Selected[]>> = {
@@ -103,25 +103,12 @@ export function ofKind(kind: string): readonly Selected[] {
   if (files === undefined) throw new Error(`there is no kind ${kind}: ${Object.keys(byKind).join(", ")}`);
   return files();
 }
-// Files of a layer that have another name than the layer, by what their paths begin with.
+// Files of a layer that haven't its name, by what their paths begin with.
 const FILES: readonly (readonly [start: string, layers: readonly string[]])[] = [
   ["components/layers/gatewayToken.", ["gateway-token"]],
-  ["components/layers/tailscale.", ["tailscale", "tailnet", "dashboard"]],
   ["components/layers/confirm.", ["ssh", "firewall"]],
-  ["templates/layers/no-tailscale.sh", ["tailscale"]],
-  ["templates/layers/leave.sh", ["tailnet"]],
-  ["templates/host/etc/apt/", ["updates"]],
-  ["templates/host/etc/fail2ban/", ["fail2ban"]],
-  ["templates/host/etc/ssh/", ["ssh"]],
-  ["templates/host/etc/sudoers.d/", ["users"]],
-  ["templates/host/etc/sysctl.d/", ["kernel"]],
-  ["templates/host/etc/systemd/system/openclaw.", ["gateway"]],
-  ["templates/host/etc/systemd/system/ssh.", ["ssh"]],
-  ["templates/host/etc/systemd/system/tailscaled.", ["tailscale"]],
-  ["templates/host/usr/local/vps-scripts/audit", ["audit"]],
-  ["templates/host/usr/local/vps-scripts/monoclaw-", ["management"]],
-  ["templates/openclaw/", ["openclaw"]],
-  ["templates/sandbox/", ["gateway"]],
+  ["templates/runtime/files/usr/local/vps-scripts/audit", ["audit"]],
+  ["templates/runtime/files/usr/local/vps-scripts/monoclaw-", ["management"]],
 ];
 
 /** Layers that changed files belong to; `everything` if one of the files concerns them all. Documentation and tests concern none. */
@@ -140,6 +127,6 @@ export function layersTouchedBy(paths: readonly string[]): { layers: readonly st
 function layersOf(path: string): readonly string[] | undefined {
   const other = FILES.find(([start]) => path.startsWith(start));
   if (other !== undefined) return other[1];
-  const own = /^(?:components|templates)\/layers\/([a-z0-9-]+)\.(?:ts|sh)$/.exec(path)?.[1];
+  const own = /^(?:components|templates)\/layers\/([a-z0-9-]+)(?:\.ts$|\/)/.exec(path)?.[1];
   return own !== undefined && Object.hasOwn(byLayer, own) ? [own] : undefined;
 }

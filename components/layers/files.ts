@@ -1,7 +1,35 @@
+import { readTemplate, render, templateNames, templatePaths, type View } from "../../lib/render";
 import { hereDocument } from "../../lib/shell";
-import { readTemplate, render, type View } from "../../lib/render";
 
-/** A file of `templates/host/` as a here-document for a script. With a view it is rendered, without it is taken as is. */
+/** Where the files of a host lie below `templates/`, by their paths on it without the first slash. */
+const places = new Map<string, string>();
+for (const folder of ["runtime", ...templateNames("layers").map((layer) => `layers/${layer}`)]) {
+  for (const path of templatePaths(`${folder}/files`)) {
+    const place = path.replace(/\.mustache$/, "");
+    const other = places.get(place);
+    if (other !== undefined) throw new Error(`two templates for /${place}: ${other}, ${folder}/files/${path}`);
+    places.set(place, `${folder}/files/${path}`);
+  }
+}
+
+/** The paths of a host's files below a folder of it, sorted: all that a template is for. */
+export function hostPaths(folder: string): string[] {
+  return [...places.keys()].filter((path) => path.startsWith(`${folder}/`)).sort();
+}
+
+/** The template of a host's file. @throws Error if there is none */
+function templateOf(path: string): string {
+  const template = places.get(path);
+  if (template === undefined) throw new Error(`no template for /${path}`);
+  return template;
+}
+
+/** The text of a host's file. With a view its template is rendered, without it is taken as is. */
+export function hostText(path: string, view?: View): string {
+  return view === undefined ? readTemplate(templateOf(path)) : render(templateOf(path), view);
+}
+
+/** A file of a host as a here-document for a script. */
 export function hostFile(path: string, view?: View): string {
-  return hereDocument(view === undefined ? readTemplate(`host/${path}`) : render(`host/${path}.mustache`, view));
+  return hereDocument(hostText(path, view));
 }

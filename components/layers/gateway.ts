@@ -1,7 +1,11 @@
+import * as pulumi from "@pulumi/pulumi";
 import { openClawPackages } from "../../lib/openclawPackages";
 import { gatewayPort, managedSettings, type JsonObject } from "../../lib/openclawSettings";
 import { readTemplate, render } from "../../lib/render";
 import { hereDocument, quote, quoteAll } from "../../lib/shell";
+import { dashboardOrigin } from "./dashboard";
+import type { LayerDefinition } from "./definition";
+import { hostText } from "./files";
 
 /** What the gateway layer needs to know. */
 export interface GatewayArgs {
@@ -36,7 +40,7 @@ export function gatewayUnit({
   return new Map([
     [
       "unit",
-      render("host/etc/systemd/system/openclaw.service.mustache", {
+      hostText("etc/systemd/system/openclaw.service", {
         id,
         memoryMax,
         tasksMax,
@@ -46,15 +50,15 @@ export function gatewayUnit({
     ...["user", ...sandboxGroups].map((group): [string, string] => [
       group,
       group === "ports"
-        ? render("sandbox/ports.conf.mustache", { port: gatewayPort })
-        : readTemplate(`sandbox/${group}.conf`),
+        ? render("layers/gateway/sandbox/ports.conf.mustache", { port: gatewayPort })
+        : readTemplate(`layers/gateway/sandbox/${group}.conf`),
     ]),
   ]);
 }
 
 /** Script of the gateway layer (requirements: Loopback, Sandbox, Containers). */
 export function gatewayScript({ settings, origins, ...limits }: GatewayArgs): string {
-  return render("layers/gateway.sh", {
+  return render("layers/gateway/apply.sh", {
     // A change of version changes this layer too, so that the service moves to the new folder.
     id: quote(openClawPackages().id),
     port: gatewayPort,
@@ -69,3 +73,21 @@ function heapOf(memoryMax: string): number {
   const mebibytes = Number.parseInt(memoryMax, 10) * (memoryMax.endsWith("G") ? 1024 : 1);
   return Math.floor(mebibytes * 0.6);
 }
+
+/** As `systemctl show` gives it: bytes. */
+function bytes(memoryMax: string): number {
+  return Number.parseInt(memoryMax, 10) * 1024 ** (memoryMax.endsWith("G") ? 3 : 2);
+}
+
+export const gatewayLayer: LayerDefinition = {
+  name: "gateway",
+  after: ["gateway-token"],
+  script: ({ content, membership, layers }) =>
+    pulumi
+      .all([dashboardOrigin({ membership, layers }), content.openclaw, content.limits])
+      .apply(([origin, { settings }, limits]) =>
+        gatewayScript({ settings, origins: origin === undefined ? [] : [origin], ...limits }),
+      ),
+  expected: ({ content }) =>
+    content.limits.apply(({ memoryMax, tasksMax }) => ({ memoryMax: bytes(memoryMax), tasksMax })),
+};

@@ -1,7 +1,8 @@
-import { createHash } from "node:crypto";
 import type { KernelMode } from "../../lib/config";
-import { readTemplate, render } from "../../lib/render";
-import { hostFile } from "./files";
+import { render } from "../../lib/render";
+import { sha256 } from "../../lib/sha256";
+import type { LayerDefinition } from "./definition";
+import { hostFile, hostText } from "./files";
 
 /** The files of the layer below `/etc`, by their names in its script. */
 const files = {
@@ -15,7 +16,7 @@ const files = {
 /** Script of the kernel layer. */
 export function kernelScript(mode: KernelMode): string {
   const texts = Object.fromEntries(Object.entries(files).map(([name, path]) => [name, hostFile(path)]));
-  return render("layers/kernel.sh", {
+  return render("layers/kernel/apply.sh", {
     hardened: mode === "hardened",
     check: hostFile("usr/local/vps-scripts/kernel-settings"),
     ...texts,
@@ -23,10 +24,16 @@ export function kernelScript(mode: KernelMode): string {
 }
 
 /** What the host's own audit compares with: SHA-256 over the layer's files below `/etc`, one after the other; or `leave`. */
-export function expectedKernel(mode: KernelMode): string {
+function expectedKernel(mode: KernelMode): string {
   if (mode === "leave") return mode;
-  const hash = createHash("sha256");
   // The warning stands in issue.net too.
-  for (const path of [...Object.values(files), files.issue]) hash.update(readTemplate(`host/${path}`));
-  return hash.digest("hex");
+  const paths = [...Object.values(files), files.issue];
+  return sha256(paths.map((path) => hostText(path)).join(""));
 }
+
+export const kernelLayer: LayerDefinition = {
+  name: "kernel",
+  after: ["receiver"],
+  script: ({ content }) => content.kernel.apply(kernelScript),
+  expected: ({ content }) => content.kernel.apply((mode) => ({ kernel: expectedKernel(mode) })),
+};

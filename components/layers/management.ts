@@ -1,14 +1,8 @@
-import { createHash } from "node:crypto";
-import type { Fail2banSettings, KernelMode, LimitSettings, TailscaleArchive, UpdateSettings } from "../../lib/config";
-import { openClawPackages } from "../../lib/openclawPackages";
-import { readTemplate, render, templateNames } from "../../lib/render";
+import { render } from "../../lib/render";
+import { sha256 } from "../../lib/sha256";
 import { hereDocument } from "../../lib/shell";
-import { type SshWay, wayWord } from "../../lib/sshWays";
-import { ignoredAddresses } from "./fail2ban";
-import { hostFile } from "./files";
-import { expectedKernel } from "./kernel";
-import { expectedTailnet, type TailnetHost } from "./tailscale";
-import { authorizedKeysText, type UsersArgs } from "./users";
+import type { Expected, LayerDefinition } from "./definition";
+import { hostFile, hostPaths, hostText } from "./files";
 
 /** Commands for the person on the host; each stands in `/usr/local/bin`, and in the primary user's sudo rows. */
 const commands = ["monoclaw-logs", "monoclaw-security", "monoclaw-status", "monoclaw-tailscale", "monoclaw-update"];
@@ -27,75 +21,34 @@ const helpers = [
 ];
 const scripts = "usr/local/vps-scripts";
 
-/** The scripts that `monoclaw-security` is made of. */
-function auditScripts(): string[] {
-  return templateNames(`host/${scripts}`).filter((name) => name.startsWith("audit"));
+/** The names of all scripts of a host, whichever layer brings them. */
+function scriptNames(): string[] {
+  return hostPaths(scripts).map((path) => path.slice(scripts.length + 1));
 }
 
-/** What the management layer needs to know: what the host's own audit compares with. */
-export interface ManagementArgs extends UsersArgs {
-  /** TCP ports that sshd listens on. */
-  readonly sshPorts: readonly number[];
-  /** The ways that the firewall lets SSH in by. */
-  readonly open: readonly SshWay[];
-  readonly limits: LimitSettings;
-  readonly fail2ban: Fail2banSettings;
-  readonly updates: UpdateSettings;
-  readonly kernel: KernelMode;
-  /** The host's place on its tailnet, and the Tailscale that it runs; without one it is on none. */
-  readonly tailnet?: (TailnetHost & { readonly archive: TailscaleArchive }) | undefined;
-  /** The command that makes a new token for stack and host. */
-  readonly rotateToken: string;
-}
-
-/** Script of the management layer (requirements: Restricted sudo, Audit). */
-export function managementScript(args: ManagementArgs): string {
-  const { primaryUser, sshPorts, open, limits, fail2ban, updates, kernel, rotateToken } = args;
-  const expected = {
-    primaryUser,
-    sshPorts: sshPorts.join(","),
-    sshWays: open.map(wayWord).join(","),
-    memoryMax: bytes(limits.memoryMax),
-    tasksMax: limits.tasksMax,
-    maxretry: fail2ban.maxretry,
-    findtime: fail2ban.findtime,
-    bantime: fail2ban.bantime,
-    ignoreip: ignoredAddresses(fail2ban.ignoreip).join(","),
-    reboot: updates.reboot === "automatic",
-    kernel: expectedKernel(kernel),
-    openclaw: openClawPackages().id,
-    ...expectedTailnet(args.tailnet),
-    authorizedKeys: sha256(authorizedKeysText(args)),
-    scripts: scriptsDigest(),
-    rotateToken,
-  };
-  return render("layers/management.sh", {
+/** Script of the management layer (requirements: Restricted sudo, Audit). `expected`: what the host's own audit compares with. */
+export function managementScript(expected: Expected): string {
+  const lines = Object.entries({ ...expected, scripts: scriptsDigest() }).map(([key, value]) => `${key}=${value}\n`);
+  // The scripts that monoclaw-security is made of.
+  const audits = scriptNames().filter((name) => name.startsWith("audit"));
+  return render("layers/management/apply.sh", {
     commands,
-    scripts: [...commands, ...helpers, ...auditScripts()].map((name) => ({
+    scripts: [...commands, ...helpers, ...audits].map((name) => ({
       name,
       text: hostFile(`${scripts}/${name}`),
     })),
-    expected: hereDocument(
-      Object.entries(expected)
-        .map(([key, value]) => `${key}=${String(value)}\n`)
-        .join(""),
-    ),
+    expected: hereDocument(lines.sort().join("")),
   });
 }
 
 /** Over all scripts of the host, whichever layer brings them, as `sha256sum * | sha256sum` makes it there. */
 function scriptsDigest(): string {
-  const lines = templateNames(`host/${scripts}`).map(
-    (name) => `${sha256(readTemplate(`host/${scripts}/${name}`))}  ${name}\n`,
-  );
+  const lines = scriptNames().map((name) => `${sha256(hostText(`${scripts}/${name}`))}  ${name}\n`);
   return sha256(lines.join(""));
 }
 
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
-}
-
-/** As `systemctl show` gives it: bytes. */
-function bytes(memoryMax: string): number {
-  return Number.parseInt(memoryMax, 10) * 1024 ** (memoryMax.endsWith("G") ? 3 : 2);
-}
+export const managementLayer: LayerDefinition = {
+  name: "management",
+  after: ["ssh", "firewall"],
+  script: ({ expected }) => expected.apply(managementScript),
+};

@@ -1,5 +1,8 @@
+import * as pulumi from "@pulumi/pulumi";
 import { render } from "../../lib/render";
+import { sha256 } from "../../lib/sha256";
 import { hereDocument, quote } from "../../lib/shell";
+import type { HostParts, LayerDefinition } from "./definition";
 import { hostFile } from "./files";
 
 /** What the users layer needs to know. */
@@ -12,7 +15,7 @@ export interface UsersArgs {
 }
 
 /** The whole of the primary user's authorized_keys. */
-export function authorizedKeysText({ authorizedKeys, deployPublicKey }: UsersArgs): string {
+function authorizedKeysText({ authorizedKeys, deployPublicKey }: UsersArgs): string {
   const deploy = `restrict,command="/usr/local/vps-scripts/deploy-entry" ${deployPublicKey}`;
   return [...authorizedKeys, deploy, ""].join("\n");
 }
@@ -29,5 +32,20 @@ export function userFiles(args: UsersArgs) {
 
 /** Script of the users layer. */
 export function usersScript(args: UsersArgs): string {
-  return render("layers/users.sh", { primaryUser: quote(args.primaryUser), ...userFiles(args) });
+  return render("layers/users/apply.sh", { primaryUser: quote(args.primaryUser), ...userFiles(args) });
 }
+
+function usersArgs({ primaryUser, content, deployPublicKey }: HostParts): pulumi.Output<UsersArgs> {
+  return pulumi.output({ primaryUser, authorizedKeys: content.authorizedKeys, deployPublicKey });
+}
+
+export const usersLayer: LayerDefinition = {
+  name: "users",
+  after: ["receiver"],
+  script: (parts) => usersArgs(parts).apply(usersScript),
+  expected: (parts) =>
+    usersArgs(parts).apply((args) => ({
+      primaryUser: args.primaryUser,
+      authorizedKeys: sha256(authorizedKeysText(args)),
+    })),
+};

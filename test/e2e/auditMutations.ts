@@ -1,3 +1,5 @@
+import { sshRules } from "../../components/layers/ssh";
+
 /** One thing broken by hand, as root on the host. */
 export interface Mutation {
   /** Shell lines that break it. */
@@ -19,41 +21,26 @@ const unit = "/etc/systemd/system/openclaw.service";
 /** A key pair that no layer made. */
 const someKey = "[[ -e /etc/ssh/e2e_key ]] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/e2e_key";
 
-/** sshd keyword, what a drop-in that comes first sets it to, and whether Debian's own default fails as well. */
-const sshdKeywords: readonly (readonly [keyword: string, lines: string, failsByDefault: boolean])[] = [
-  ["authenticationmethods", "AuthenticationMethods any", true],
-  ["passwordauthentication", "PasswordAuthentication yes", true],
-  ["pubkeyauthentication", "PubkeyAuthentication no", false],
-  ["kbdinteractiveauthentication", "ChallengeResponseAuthentication yes", false],
-  ["permitrootlogin", "PermitRootLogin yes", true],
-  ["allowusers", "AllowUsers root", true],
-  ["maxauthtries", "MaxAuthTries 10", true],
-  ["logingracetime", "LoginGraceTime 120", true],
-  ["clientaliveinterval", "ClientAliveInterval 0", true],
-  ["clientalivecountmax", "ClientAliveCountMax 9", true],
-  ["allowtcpforwarding", "AllowTcpForwarding no", false],
-  ["allowagentforwarding", "AllowAgentForwarding yes", true],
-  ["x11forwarding", "X11Forwarding yes", true],
-  ["port", "Port 2222", true],
-  ["hostkey", "HostKey /etc/ssh/e2e_key", true],
-  ["hostkeyalgorithms", "HostKeyAlgorithms ssh-ed25519,rsa-sha2-512", true],
-  ["authorizedkeysfile", "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u", true],
-  ["authorizedkeyscommand", "AuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser nobody", false],
-  ["trustedusercakeys", "TrustedUserCAKeys /etc/ssh/e2e_key.pub", false],
-  ["hostbasedauthentication", "HostbasedAuthentication yes", false],
-  ["permitemptypasswords", "PermitEmptyPasswords yes", false],
-  ["permituserenvironment", "PermitUserEnvironment yes", false],
-  ["allowstreamlocalforwarding", "AllowStreamLocalForwarding yes", true],
-  ["gatewayports", "GatewayPorts yes", false],
-  ["permittunnel", "PermitTunnel yes", false],
-  ["loglevel", "LogLevel QUIET", true],
-  ["maxstartups", "MaxStartups 10:30:100", true],
-  ["persourcemaxstartups", "PerSourceMaxStartups none", true],
-  ["persourcenetblocksize", "PerSourceNetBlockSize 32:128", true],
-];
+/** Lines of a drop-in that undo a directive, by what `sshd -T` calls it. */
+const undone: ReadonlyMap<string, string> = new Map([
+  ["allowusers", "AllowUsers root"],
+  ["port", "Port 2222"],
+  ["hostkey", "HostKey /etc/ssh/e2e_key"],
+  ...sshRules
+    .flatMap(({ rules }) => rules)
+    .flatMap(({ directive, key = directive.toLowerCase(), undone: lines }) =>
+      lines === undefined ? [] : [[key, lines] as const],
+    ),
+]);
 /** Of these sshd takes the last value, so what comes first is no mutation. */
 const lastCounts = ["maxstartups", "persourcenetblocksize"];
-const sshRows = (chosen = sshdKeywords) => chosen.map(([keyword]) => `ssh ${keyword}`);
+/** What Debian's own default is as well. */
+const asDebian = [
+  ...["pubkeyauthentication", "kbdinteractiveauthentication", "hostbasedauthentication", "permitemptypasswords"],
+  ...["authorizedkeyscommand", "trustedusercakeys", "permituserenvironment", "permittunnel"],
+  ...["allowtcpforwarding", "gatewayports"],
+];
+const sshRows = [...undone.keys()].map((key) => `ssh ${key}`);
 
 /** Which layer a row looks after, by what its name begins with; the first that fits. */
 const owners: readonly (readonly [start: string, layer: string])[] = [
@@ -103,7 +90,7 @@ function mode(wrong: string, path: string, ...more: string[]): Mutation {
 
 /** What can be broken while everything runs; all of it at once. */
 export const drifted: readonly Mutation[] = [
-  ...sshdKeywords.map(([keyword, lines]) => ({
+  ...[...undone].map(([keyword, lines]) => ({
     break: `${someKey}
 printf '%s\\n' '${lines.replaceAll("\n", "' '")}' >>${sshd}/${lastCounts.includes(keyword) ? "zz" : "00"}-e2e.conf`,
     rows: [`ssh ${keyword}`, "ssh in force"],
@@ -237,7 +224,7 @@ export const down: readonly Mutation[] = [
     break: `rm ${sshd}/00-monoclaw.conf ${sshd}/99-custom.conf; echo 'PasswordAuthentication yes' >${sshd}/50-cloud-init.conf
 systemctl reload ssh; timeout 20 bash -c 'until [[ -n $(ss -Hltn "sport = :22") ]]; do sleep 0.1; done'`,
     rows: [
-      ...sshRows(sshdKeywords.filter(([, , failsByDefault]) => failsByDefault)),
+      ...sshRows.filter((row) => !asDebian.some((key) => row === `ssh ${key}`)),
       ...["offers on 22022", "listens on"].map((row) => `ssh ${row}`),
       ...["00-monoclaw.conf", "99-custom.conf"].map((name) => `permissions ${sshd}/${name}`),
     ],
@@ -337,7 +324,7 @@ PYTHON`,
 export const unreadable: readonly Mutation[] = [
   {
     break: `echo 'NoSuchOption yes' >${sshd}/60-e2e.conf`,
-    rows: [...sshRows(), "ssh configuration", "ssh for any login", "ssh in force"],
+    rows: [...sshRows, "ssh configuration", "ssh for any login", "ssh in force"],
   },
   { break: "systemctl stop openclaw", rows: ["service ActiveState"] },
   {

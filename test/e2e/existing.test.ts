@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { Attacker } from "./attacker";
 import { mutations } from "./auditMutations";
 import { shutsOut } from "./bans";
+import { sshdRows } from "../spec/sshd";
 import { host, stackTest } from "./hostTest";
 import { becameKind, newOfKind } from "./kinds";
 import { configureExisting, rentedServer, rootKey } from "./rented";
@@ -99,13 +100,7 @@ hostTest("existing: sshd -T says every row though 50-cloud-init.conf says the co
   const there = await stack.root("cat /etc/ssh/sshd_config.d/50-cloud-init.conf");
   assert.match(there, /^PasswordAuthentication yes\nPermitRootLogin yes$/m);
   const effective = (await stack.root("sshd -T -C user=ops,host=somewhere,addr=203.0.113.7")).split("\n");
-  for (const row of [
-    "passwordauthentication no",
-    "permitrootlogin no",
-    "maxauthtries 3",
-    "allowusers ops",
-    "port 22022",
-  ]) {
+  for (const row of Object.values(sshdRows).flat()) {
     const [key = ""] = row.split(" ");
     assert.deepEqual(
       effective.filter((line) => line.startsWith(`${key} `)),

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { ls } from "../../lab/client";
 import { Attacker } from "./attacker";
+import { sshdRows } from "../spec/sshd";
 import { host } from "./hostTest";
 import { instance, operatorKey } from "./stack";
 
@@ -19,21 +20,7 @@ function properties(text: string): Map<string, string> {
   return found;
 }
 
-const sshTables = {
-  Authentication: [
-    "authenticationmethods publickey",
-    "passwordauthentication no",
-    "pubkeyauthentication yes",
-    "kbdinteractiveauthentication no", // its older name is ChallengeResponseAuthentication
-    "permitrootlogin no",
-    "allowusers ops",
-  ],
-  "Connection Limits": ["maxauthtries 3", "logingracetime 20", "clientaliveinterval 300", "clientalivecountmax 2"],
-  "Forwarding Restrictions": ["allowtcpforwarding yes", "allowagentforwarding no", "x11forwarding no"],
-  "Custom Port": ["port 22022"],
-};
-
-for (const [table, rows] of Object.entries(sshTables)) {
+for (const [table, rows] of Object.entries(sshdRows)) {
   hostTest(`SSH Hardening, ${table}: sshd -T says every row`, async (stack) => {
     const lines = (await stack.root("sshd -T -C user=ops,host=somewhere,addr=203.0.113.7")).split("\n");
     for (const row of rows) {

@@ -31,7 +31,7 @@ const ssh = sshScript({ primaryUser: "ops", sshPorts: [22022] });
 putsBack(
   "the real ssh layer with a misspelt option is refused before it counts",
   "ssh",
-  ssh.replaceAll("MaxAuthTries 3", "MaxAuthTrys 3"),
+  ssh.replaceAll(/MaxAuthTries (?=\d)/g, "MaxAuthTrys "),
   /Bad configuration option: MaxAuthTrys[^]*sshd refuses the new configuration/,
 );
 putsBack(

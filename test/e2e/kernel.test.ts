@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { kernelScript } from "../../components/layers/kernel";
-import { readTemplate } from "../../lib/render";
+import { hostText } from "../../components/layers/files";
 import { fingerprint, host } from "./hostTest";
 import { Keys } from "./keys";
 import type { TestStack } from "./stack";
@@ -8,7 +8,7 @@ import type { TestStack } from "./stack";
 const hostTest = host("ssh", { gateway: false });
 
 /** The settings as the file has them: key, with * for any interface, and value. */
-const settings = readTemplate("host/etc/sysctl.d/zz-monoclaw.conf")
+const settings = hostText("etc/sysctl.d/zz-monoclaw.conf")
   .split("\n")
   .flatMap((line) => {
     const [, key, value] = /^([a-z][^ ]*) = (\d+)$/.exec(line) ?? [];

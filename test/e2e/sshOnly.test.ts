@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { leaveScript } from "../../components/layers/tailscale";
+import { leaveScript } from "../../components/layers/tailnet";
 import { openPorts, until } from "./attacker";
 import { cloudRules } from "./cloudRules";
 import { stepsOn } from "./hostTest";

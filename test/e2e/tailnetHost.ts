@@ -1,21 +1,22 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
 import { instanceOf } from "../../lab/instances";
 import { tailnetAccess } from "../../lab/tailnet/access";
 import { loginServer, tailnetDomain } from "../../lab/tailnet/config";
 import { tailscaleArchive } from "../../lab/tailnet/downloads";
+import { prepare } from "../../components/hostSettings";
+import { expectedOf } from "../../components/layers";
+import { dashboardScript } from "../../components/layers/dashboard";
+import type { Expected } from "../../components/layers/definition";
 import { managementScript } from "../../components/layers/management";
-import {
-  dashboardScript,
-  leaveScript,
-  tailnetScript,
-  tailscaleScript,
-  type TailnetHost,
-} from "../../components/layers/tailscale";
+import { leaveScript, tailnetScript, type TailnetHost } from "../../components/layers/tailnet";
+import { tailscaleScript } from "../../components/layers/tailscale";
 import { Attacker, until } from "./attacker";
 import { Keys } from "./keys";
 import { instance, operatorKey, type Ran, type TestStack } from "./stack";
 import { sshKeyPair } from "../../lib/keys";
+import { sshWays } from "../../lib/sshWays";
 
 const lab = instanceOf(instance);
 const { url, sha256 } = tailscaleArchive(lab);
@@ -23,7 +24,6 @@ const { url, sha256 } = tailscaleArchive(lab);
 /** The lab's Tailscale, as a stack pins it. */
 export const archive = {
   baseUrl: url.replace(/[^/]*$/, ""),
-  version: /_([\d.]+)_/.exec(url)?.[1] ?? "",
   sha256: { amd64: sha256, arm64: sha256 },
 };
 /** The host's place on the lab's tailnet. */
@@ -137,20 +137,20 @@ export class Sender {
   }
 
   /** What the host's own audit compares with. */
-  management(host: TailnetHost | "off" = place): Promise<Ran> {
-    const script = managementScript({
-      primaryUser: "ops",
-      sshPorts: [22022],
-      open: [{ reach: "public", port: 22022 }] as const,
-      limits: { memoryMax: "2G", tasksMax: 100 },
-      kernel: "hardened",
-      fail2ban: { maxretry: 5, findtime: 600, bantime: 3600, ignoreip: [] },
-      updates: { reboot: "none", rebootTime: "04:30" },
-      authorizedKeys: [readFileSync(`${operatorKey}.pub`, "utf8").trim()],
-      deployPublicKey: sshKeyPair(this.keys.seeds.deploy, "monoclaw-deploy").publicKey,
-      rotateToken: "pulumi up --replace 'URN of the token'",
-      tailnet: host === "off" ? undefined : { ...host, archive },
+  async management(host: TailnetHost | "off" = place): Promise<Ran> {
+    const keys = { primaryUser: "ops", authorizedKeys: [readFileSync(`${operatorKey}.pub`, "utf8").trim()] };
+    const settings = prepare("gateway", { keys, leastSerial: 1 });
+    const isOff = host === "off";
+    const expected = expectedOf({
+      primaryUser: settings.primaryUser,
+      ways: sshWays(settings),
+      content: settings.content,
+      deployPublicKey: pulumi.output(sshKeyPair(this.keys.seeds.deploy, "monoclaw-deploy").publicKey),
+      token: { token: pulumi.output(""), rotateCommand: pulumi.output("pulumi up --replace 'URN of the token'") },
+      archive: isOff ? undefined : archive,
+      membership: isOff ? undefined : { authKey: pulumi.output(""), host: pulumi.output(host) },
     });
+    const script = managementScript(await new Promise<Expected>((resolve) => void expected.apply(resolve)));
     return this.layer("management", script);
   }
 

@@ -50,7 +50,8 @@ tailTest(
       await sender.tailscale(wrong),
       /has the SHA-256 [0-9a-f]{64}, but 0{64} is pinned; nothing of it was unpacked/,
     );
-    failed(await sender.tailscale({ ...archive, version: "0.0.1" }), /tailscale_0\.0\.1_\w+\.tgz: HTTP Error 404/);
+    const elsewhere = { ...archive, baseUrl: `${archive.baseUrl}elsewhere/` };
+    failed(await sender.tailscale(elsewhere), /\/elsewhere\/tailscale_[\d.]+_\w+\.tgz: HTTP Error 404/);
     same(await standing(sender), before);
     await sender.stack.root(`set -e; d=$(mktemp -d); install -d "$d/DEBIAN" "$d/lib/systemd/system"
     printf 'Package: tailscale\\nVersion: 1\\nArchitecture: all\\nMaintainer: e2e <e2e@example.com>\\nDescription: e2e\\n' >"$d/DEBIAN/control"

@@ -3,6 +3,7 @@ import { exec } from "../../lab/client";
 import { Attacker, until } from "./attacker";
 import { shutsOut } from "./bans";
 import { host, stackTest } from "./hostTest";
+import { sshdRows } from "../spec/sshd";
 import { becameKind, newOfKind } from "./kinds";
 import type { RentedImage } from "./rented";
 import { dryRun, makeRepositories, removeRepositories, ubuntu, upgradable, waiting } from "./repositories";
@@ -17,24 +18,6 @@ export interface Release {
   readonly starts: "ssh.socket" | "ssh.service";
   readonly sudo: RegExp;
 }
-
-/** The requirements' lines, as `sshd -T` prints them. */
-const sshRows = [
-  "authenticationmethods publickey",
-  "passwordauthentication no",
-  "pubkeyauthentication yes",
-  "kbdinteractiveauthentication no",
-  "permitrootlogin no",
-  "allowusers ops",
-  "maxauthtries 3",
-  "logingracetime 20",
-  "clientaliveinterval 300",
-  "clientalivecountmax 2",
-  "allowtcpforwarding yes",
-  "allowagentforwarding no",
-  "x11forwarding no",
-  "port 22022",
-];
 
 /** The rows of the host's own audit that fail. */
 async function failing(stack: TestStack): Promise<string[]> {
@@ -84,7 +67,7 @@ export function ubuntuTests({ image, codename, starts, sudo }: Release): void {
     assert.equal((await stack.ssh("true")).exitCode, 0);
     for (const login of ["ops,host=h,addr=203.0.113.7", "root,host=h,addr=2001:db8::7"]) {
       const effective = (await stack.root(`sshd -T -C user=${login}`)).split("\n");
-      for (const row of sshRows) {
+      for (const row of Object.values(sshdRows).flat()) {
         const key = `${row.split(" ")[0] ?? ""} `;
         assert.deepEqual(
           effective.filter((line) => line.startsWith(key)),

@@ -11,7 +11,7 @@ import execa from "execa";
 import { templatesDir } from "../../lib/render";
 
 const folder = mkdtempSync(join(tmpdir(), "monoclaw-fetch-"));
-const script = readFileSync(join(templatesDir, "host/usr/local/vps-scripts/fetch-packages"), "utf8");
+const script = readFileSync(join(templatesDir, "layers/openclaw/files/usr/local/vps-scripts/fetch-packages"), "utf8");
 mkdirSync(join(folder, "package"));
 writeFileSync(join(folder, "package/file"), "content\n");
 const archive = execFileSync("tar", ["-cz", "-C", folder, "package"]);

@@ -8,6 +8,7 @@ import { gatewayScript } from "../../components/layers/gateway";
 import { kernelScript } from "../../components/layers/kernel";
 import { sshKeyPair } from "../../lib/keys";
 import { render } from "../../lib/render";
+import { sshdRows } from "../spec/sshd";
 import { check, golden, installed, scratch } from "./golden";
 import { sample, sampleLayers } from "./samples";
 
@@ -74,23 +75,10 @@ for (const [name, sshPorts] of [
     const lines = effective(sshPorts);
     const value = (keyword: string) =>
       lines.filter((line) => line.startsWith(`${keyword} `)).map((line) => line.slice(keyword.length + 1));
-    const rows: [row: string, keyword: string, value: string][] = [
-      ["AuthenticationMethods publickey", "authenticationmethods", "publickey"],
-      ["PasswordAuthentication no", "passwordauthentication", "no"],
-      ["PubkeyAuthentication yes", "pubkeyauthentication", "yes"],
-      ["ChallengeResponseAuthentication no", "kbdinteractiveauthentication", "no"],
-      ["PermitRootLogin no", "permitrootlogin", "no"],
-      ["AllowUsers ${PRIMARY_USER}", "allowusers", "ops"],
-      ["MaxAuthTries 3", "maxauthtries", "3"],
-      ["LoginGraceTime 20", "logingracetime", "20"],
-      ["ClientAliveInterval 300", "clientaliveinterval", "300"],
-      ["ClientAliveCountMax 2", "clientalivecountmax", "2"],
-      ["AllowTcpForwarding yes", "allowtcpforwarding", "yes"],
-      ["AllowAgentForwarding no", "allowagentforwarding", "no"],
-      ["X11Forwarding no", "x11forwarding", "no"],
-    ];
-    for (const [row, keyword, wanted] of rows) {
-      assert.deepEqual(value(keyword), [wanted], `SSH Hardening: ${row}`);
+    const { Authentication, "Connection Limits": limits, "Forwarding Restrictions": forwarding } = sshdRows;
+    for (const row of [...Authentication, ...limits, ...forwarding]) {
+      const [keyword = "", wanted] = row.split(" ");
+      assert.deepEqual(value(keyword), [wanted], row);
     }
     assert.deepEqual(value("port").sort(), sshPorts.map(String).sort(), "Custom Port");
     assert.equal(value("hostkey").length, 1, "an Ed25519 host key and no other");
@@ -127,7 +115,7 @@ void test("packet filter until ufw is there: as committed, accepted by nft, clos
     ["one-port", "22022"],
     ["two-ports", "22022, 2222"],
   ] as const) {
-    const text = render("closed.nft.mustache", { sshPorts });
+    const text = render("runtime/closed.nft.mustache", { sshPorts });
     golden(`closed.${name}.nft`, text);
     check("unshare", ["-rn", "nft", "-c", "-f", write(`${name}.nft`, text)], "nftables");
     assert.match(text, /hook input priority filter; policy drop;/, "nothing comes in by default");

@@ -12,7 +12,7 @@ interface Script {
   same: (a: unknown, b: unknown) => boolean;
 }
 
-const script = path.join(templatesDir, "host/usr/local/vps-scripts/openclaw-config.mjs");
+const script = path.join(templatesDir, "layers/openclaw/files/usr/local/vps-scripts/openclaw-config.mjs");
 /** The script refuses to run as root, so tests that root starts run it as this user: nobody's. */
 const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
 const skip =

@@ -6,6 +6,7 @@ import { gatewayTokenScript } from "../../components/layers/gatewayToken";
 import { openclawScript } from "../../components/layers/openclaw";
 import { openClawPackages, packagesOf } from "../../lib/openclawPackages";
 import { managedSettings } from "../../lib/openclawSettings";
+import { hostText } from "../../components/layers/files";
 import { readTemplate } from "../../lib/render";
 
 const limits = { memoryMax: "2G", tasksMax: 100 };
@@ -68,7 +69,7 @@ void test("the folder's name changes with any hash in it", () => {
 });
 
 void test("the committed lock file names no registry and the whole layer fits an envelope", () => {
-  assert.doesNotMatch(readTemplate("openclaw/package-lock.json"), /"resolved"/);
+  assert.doesNotMatch(readTemplate("layers/openclaw/package-lock.json"), /"resolved"/);
   assert.ok(Buffer.byteLength(openclawScript({ registry: "https://registry.example/" })) < 200_000);
 });
 
@@ -118,7 +119,7 @@ for (const [name, script] of [
   ["gateway-token", gatewayTokenScript({ token: "0".repeat(64) })],
 ] as const) {
   void test(`shellcheck has nothing to say on layer ${name}`, () => {
-    const libraries = ["layer.sh", "gateway.sh"].map((file) => readTemplate(`host/usr/local/vps-scripts/${file}`));
+    const libraries = ["layer.sh", "gateway.sh"].map((file) => hostText(`usr/local/vps-scripts/${file}`));
     const input = [...libraries, script].join("\n");
     const { stdout } = spawnSync("shellcheck", ["--shell=bash", "--color=never", "-"], { input, encoding: "utf8" });
     assert.equal(stdout, "");

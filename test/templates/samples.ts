@@ -1,18 +1,21 @@
 import { type BootstrapArgs, bootstrapScript, existingScript } from "../../components/bootstrap";
 import { auditScript } from "../../components/layers/audit";
+import { dashboardScript } from "../../components/layers/dashboard";
 import { fail2banScript } from "../../components/layers/fail2ban";
 import { firewallScript } from "../../components/layers/firewall";
 import { gatewayScript } from "../../components/layers/gateway";
 import { gatewayTokenScript } from "../../components/layers/gatewayToken";
 import { kernelScript } from "../../components/layers/kernel";
-import { type ManagementArgs, managementScript } from "../../components/layers/management";
+import { managementScript } from "../../components/layers/management";
 import { openclawScript } from "../../components/layers/openclaw";
 import { packagesScript } from "../../components/layers/packages";
 import { receiverScript } from "../../components/layers/receiver";
-import { dashboardScript, tailnetScript, tailscaleScript } from "../../components/layers/tailscale";
+import { tailnetScript } from "../../components/layers/tailnet";
+import { tailscaleScript } from "../../components/layers/tailscale";
 import { sshScript } from "../../components/layers/ssh";
 import { updatesScript } from "../../components/layers/updates";
 import { usersScript } from "../../components/layers/users";
+import type { SshWays } from "../../lib/sshWays";
 import { hostId } from "../../lib/envelope";
 import { sshKeyPair } from "../../lib/keys";
 
@@ -27,7 +30,7 @@ export const sample = {
   deployPublicKey: sshKeyPair("03".repeat(32), "monoclaw-deploy").publicKey,
   hostId: hostId(signing),
   allowedSigners: `monoclaw namespaces="monoclaw-layer" ${signing}`,
-} as const satisfies BootstrapArgs & Pick<ManagementArgs, "open">;
+} as const satisfies BootstrapArgs & Pick<SshWays, "open">;
 
 /** The single-use host key of the sample. */
 export const sampleHostKey = sshKeyPair("04".repeat(32), "monoclaw-bootstrap");
@@ -56,14 +59,7 @@ export function sampleLayers(): Readonly<Record<string, string>> {
   return {
     receiver: receiverScript(),
     users: usersScript(sample),
-    management: managementScript({
-      ...sample,
-      limits,
-      fail2ban,
-      updates,
-      kernel: "hardened",
-      rotateToken: "pulumi up --replace 'URN'",
-    }),
+    management: managementScript({ primaryUser: sample.primaryUser, sshPorts: "22022" }),
     kernel: kernelScript("hardened"),
     packages: packagesScript(),
     ssh: sshScript(sample),

@@ -25,7 +25,7 @@ after(() => {
 function shown(answer: string | object) {
   const { status, stdout, stderr } = spawnSync(
     "python3",
-    [join(templatesDir, "host/usr/local/vps-scripts/show-devices")],
+    [join(templatesDir, "runtime/files/usr/local/vps-scripts/show-devices")],
     {
       input: typeof answer === "string" ? answer : `npm noise\n${JSON.stringify(answer)}\n`,
       encoding: "utf8",

@@ -5,6 +5,8 @@ import * as path from "node:path";
 import { test } from "node:test";
 import * as zlib from "node:zlib";
 import { bootstrapScript, maxUserDataBytes, userData } from "../../components/bootstrap";
+import { hostText } from "../../components/layers/files";
+import { withoutComments } from "../../components/layers/receiver";
 import { check, golden, scratch } from "./golden";
 import { sample, sampleHostKey } from "./samples";
 
@@ -59,6 +61,20 @@ void test("user_data: it carries the bootstrap script whole, for root alone", ()
   assert.equal(file?.permissions, "0700");
   const script = zlib.gunzipSync(Buffer.from(file.content, "base64")).toString();
   assert.equal(script, bootstrapScript(sample));
+});
+
+void test("user_data: the host's tools in it are the whole ones but for comments", () => {
+  for (const name of ["journal.sh", "layer.sh", "receiver.sh", "monoclaw-config", "deploy-entry"]) {
+    const whole = hostText(`usr/local/vps-scripts/${name}`);
+    const short = withoutComments(whole);
+    assert.ok(bootstrapScript(sample).includes(short) && short.length < whole.length, name);
+    const [a, b] = [whole, short].map((text) => {
+      const file = path.join(folder, name);
+      fs.writeFileSync(file, text);
+      return check("shfmt", ["--minify", "--language-dialect", "bash", file], "shfmt");
+    });
+    assert.equal(a, b, name);
+  }
 });
 
 void test("user_data: ten RSA keys of 4096 bits fit what Hetzner takes; too many are an error that says so", () => {

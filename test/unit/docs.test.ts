@@ -12,7 +12,7 @@ function firstCells(page: string): string[] {
 }
 
 void test("signed-layers.md lists every exit code of the receiver, and no other", () => {
-  const header = read("templates/host/usr/local/vps-scripts/receiver.sh").split("set -euo")[0] ?? "";
+  const header = read("templates/runtime/files/usr/local/vps-scripts/receiver.sh").split("set -euo")[0] ?? "";
   const codes = [...header.matchAll(/\b(8\d|9\d) [a-z]/g)].map((match) => match[1] ?? "");
   assert.ok(codes.length > 10);
   assert.deepEqual(

@@ -86,7 +86,7 @@ void test("the digest is what sha256sum says of the signed part", () => {
 });
 
 void test("the receiver reads no more bytes than an envelope may have here", () => {
-  const receiver = fs.readFileSync("templates/host/usr/local/vps-scripts/receiver.sh", "utf8");
+  const receiver = fs.readFileSync("templates/runtime/files/usr/local/vps-scripts/receiver.sh", "utf8");
   assert.match(receiver, new RegExp(`max_bytes=${String(maxEnvelopeBytes)}\\b`));
 });
 

@@ -142,7 +142,7 @@ void test("requirements.md says of each promise where it is explained, its layer
   for (const { promise, source, layer, row, file } of rows) {
     assert.match(source, /\(\d\)|^OpenClaw|^Tailscale|^tailscale|^management$/, promise);
     assert.ok(checked.has(row), `${promise}: monoclaw-security has no row ${row}`);
-    assert.ok(existsSync(join(root, `templates/layers/${layer}.sh`)), `${promise}: no layer ${layer}`);
+    assert.ok(existsSync(join(root, `templates/layers/${layer}/apply.sh`)), `${promise}: no layer ${layer}`);
     assert.ok(existsSync(join(root, "test", file)), `${promise}: no test ${file}`);
   }
 });

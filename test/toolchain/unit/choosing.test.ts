@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { layers } from "../../../components/layers";
 import { all } from "../../../toolchain/commands/test";
 import { changedFiles } from "../../../toolchain/testing/changed";
 import { type Choice, choose } from "../../../toolchain/testing/choose";
@@ -145,17 +146,12 @@ void describe("the choice", () => {
 });
 
 void describe("the table of tests", () => {
-  const layers = (): string[] =>
-    [...readFileSync(join(root, "components/host.ts"), "utf8").matchAll(/\blayer\(\s*"([a-z0-9-]+)"/g)].map(
-      ([, name = ""]) => name,
-    );
-
   void it("knows every layer of a host, and only files that exist", async () => {
     const files = new Set(await projectFiles());
-    assert.ok(layers().length >= 16);
-    for (const layer of layers()) {
-      const missing = ofLayer(layer).filter(({ file }) => !files.has(file));
-      assert.deepEqual(missing, [], layer);
+    assert.ok(layers.length >= 16);
+    for (const { name } of layers) {
+      const missing = ofLayer(name).filter(({ file }) => !files.has(file));
+      assert.deepEqual(missing, [], name);
     }
     assert.throws(() => ofLayer("sssh"), /there is no layer sssh: receiver, users, /);
   });
@@ -168,14 +164,14 @@ void describe("the table of tests", () => {
   });
 
   void it("knows what a change concerns", () => {
-    assert.deepEqual(layersTouchedBy(["templates/layers/ssh.sh", "docs/lab.md"]), {
+    assert.deepEqual(layersTouchedBy(["templates/layers/ssh/apply.sh", "docs/lab.md"]), {
       layers: ["ssh"],
       everything: false,
     });
     assert.deepEqual(layersTouchedBy(["test/attacks/sudo.test.ts"]), { layers: [], everything: false });
     assert.equal(layersTouchedBy(["lib/render.ts"]).everything, true);
-    for (const file of readdirSync(join(root, "templates/layers"))) {
-      assert.equal(layersTouchedBy([`templates/layers/${file}`]).everything, false, file);
+    for (const layer of readdirSync(join(root, "templates/layers"))) {
+      assert.deepEqual(layersTouchedBy([`templates/layers/${layer}/apply.sh`]), { layers: [layer], everything: false });
     }
   });
 });
