@@ -97,6 +97,52 @@ attack(
   },
 );
 
+/** A change that waits for two seconds to be confirmed; a file in /run has a line for each time that it was applied. */
+const brief = (layer: string) =>
+  `echo ran >>/run/${layer}; put 644 root:root /etc/${layer} <<<new\ncommit\nconfirm_within 2\n`;
+
+attack(
+  "keeps a change that nobody confirms, by handing it in again",
+  "primary user",
+  ["again and again", "whenever it was put back"],
+  async (stack, way) => {
+    const keys = await Keys.of(stack);
+    const layer = `attack-${way.slice(0, 5)}`;
+    const exists = async () => (await stack.tryRoot(`test -e /etc/${layer}`)).exitCode === 0;
+    const copy = keys.envelope(layer, brief(layer));
+    assert.equal((await keys.apply(copy.text)).exitCode, 0);
+    await stack.ssh("cat >copy.in", { input: copy.text });
+    await until("the host takes it no more", 60, async () => {
+      if (way !== "again and again") await until("it is put back", 10, async () => !(await exists()));
+      return (await stack.ssh("sudo -n monoclaw-config apply <copy.in")).all.includes("was put back 4 times");
+    });
+    assert.equal(await exists(), false);
+    assert.equal(await stack.root(`grep -c ran /run/${layer}`), "4\n");
+    // The stack's own way in stays: a confirmation applies it again, and the next one keeps it.
+    assert.equal((await keys.ask("confirm", layer, copy.digest)).exitCode, 93);
+    assert.equal((await keys.ask("confirm", layer, copy.digest)).exitCode, 0);
+    assert.equal(await exists(), true);
+  },
+);
+
+attack(
+  "takes a change back that waits to be confirmed",
+  "primary user",
+  ["by handing in what was in force before"],
+  async (stack) => {
+    const keys = await Keys.of(stack);
+    const script = (text: string) => `put 644 root:root /etc/attack-before <<<${text}\ncommit\n`;
+    const before = keys.envelope("attack-before", script("old"));
+    assert.equal((await keys.apply(before.text)).exitCode, 0);
+    const next = keys.envelope("attack-before", `${script("new")}confirm_within 60\n`);
+    assert.equal((await keys.apply(next.text)).exitCode, 0);
+    await stack.ssh("cat >copy.in", { input: before.text });
+    const handed = await stack.ssh("sudo -n monoclaw-config apply <copy.in");
+    assert.deepEqual([handed.exitCode, await stack.root("cat /etc/attack-before")], [90, "new\n"]);
+    assert.equal((await keys.ask("confirm", "attack-before", next.digest)).exitCode, 0);
+  },
+);
+
 attack("keeps an audit from being made", "primary user", ["by not reading the answer"], async (stack) => {
   const begin = await prepare(stack);
   try {

@@ -99,7 +99,7 @@ settle() {
   exec {global}>"$run/lock.books"
   flock "$global"
   # For repair; but a secret lies in one place only.
-  rm -f -- "$state/unconfirmed/$LAYER"
+  rm -f -- "$state/unconfirmed/$LAYER" "$state/unconfirmed/$LAYER.times"
   if [[ -e $JOURNAL.done/secret ]]; then
     rm -f -- "$state/envelopes/$LAYER"
   elif [[ -e $JOURNAL.done/envelope ]]; then
@@ -165,9 +165,24 @@ put_back() {
   done
   # What nobody confirmed may be asked for again.
   if is_pending && [[ -e $JOURNAL/envelope ]]; then
+    count_put_back || logger -t monoclaw -- "layer $LAYER: can't write to $state that it was put back"
     mv -fT -- "$JOURNAL/envelope" "$state/unconfirmed/$LAYER"
   fi
   discard "$JOURNAL"
+}
+
+# count_put_back: nobody confirmed the envelope of this journal in time, once more.
+count_put_back() {
+  local digest
+  read -r digest _ <"$JOURNAL/accepted"
+  append "$digest" "$state/unconfirmed/$LAYER.times"
+}
+
+# times_put_back: how often the envelope with this digest was put back because nobody confirmed it.
+times_put_back() {
+  local times=0
+  [[ ! -s $state/unconfirmed/$LAYER.times ]] || times=$(grep -cxF "$digest" "$state/unconfirmed/$LAYER.times" || :) # 0 is 1 to grep
+  printf '%s' "$times"
 }
 
 # left_over LAYER [boot]: puts back or settles what a run of this layer has left, unless another run is at it.

@@ -30,7 +30,7 @@ set -euo pipefail
 umask 077
 
 readonly trust=/etc/monoclaw state=/var/lib/monoclaw run=/run/monoclaw scripts=/usr/local/vps-scripts
-readonly max_bytes=1048576 stdin_seconds=60 host_key=/etc/ssh/ssh_host_ed25519_key
+readonly max_bytes=1048576 stdin_seconds=60 max_unconfirmed=4 host_key=/etc/ssh/ssh_host_ed25519_key
 spool='' speaking='' speakers=()
 # shellcheck source=templates/runtime/files/usr/local/vps-scripts/journal.sh
 source "$scripts/journal.sh"
@@ -296,6 +296,7 @@ serial_of() {
 }
 
 # apply: what is in force already may be handed in by anybody, as often as he likes; so it waits for nobody, and what is new goes first.
+# What nobody confirms is applied max_unconfirmed times at most; a signed confirmation, which counts once, may ask for it again.
 apply() {
   local turn
   exec {turn}>"$run/lock.$LAYER.turn"
@@ -309,6 +310,16 @@ apply() {
     exec {turn}>&-
   fi
   check_history
+  # Whoever hands in a copy can neither give a change more time nor take it back before its time.
+  if is_pending "$digest"; then
+    printf '%s: waits to be confirmed\n' "$LAYER"
+    return
+  elif is_pending && is_newest; then
+    refuse 90 "a later version of layer $LAYER waits on this host to be confirmed"
+  elif (($(times_put_back) >= max_unconfirmed)); then
+    printf '%s: was put back %s times, as nobody confirmed it; a confirmation applies it again\n' "$LAYER" "$max_unconfirmed"
+    return
+  fi
   run_script "$spool/script"
   finish
 }
