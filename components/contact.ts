@@ -90,8 +90,9 @@ export class FirstContact extends pulumi.ComponentResource {
       // A later change of port or user is no reason to make contact again: only another machine is.
       { parent: this, ignoreChanges: ["connection"] },
     );
-    this.hostKey = pulumi.unsecret(
-      pulumi.all([contact.create, contact.stdout, target.hostKey]).apply(([asked, stdout, key]) => {
+    this.hostKey = pulumi
+      .unsecret(pulumi.all([contact.create, contact.stdout, target.hostKey]))
+      .apply(([asked, stdout, key]) => {
         const isSigned = asked !== unsignedContact || stdout.startsWith("monoclaw-answer ");
         const text = isSigned ? readAnswer(stdout, key, digest(unsignedContact))?.trimEnd() : stdout;
         if (text === undefined) {
@@ -102,8 +103,7 @@ export class FirstContact extends pulumi.ComponentResource {
           );
         }
         return checkHostKey(text);
-      }),
-    );
+      });
     this.registerOutputs({ hostKey: this.hostKey });
   }
 

@@ -35,16 +35,18 @@ export function expectedDashboard({ https }: Pick<TailnetHost, "https">): Expect
  *
  * @param answer - what the host signed
  * @param host - the host's place on the tailnet
- * @throws Error if the answer has no such address
+ * @throws Error if the answer has no such address, or another one beside it
  */
 export function dashboardUrl(answer: string, { https, hostname }: Pick<TailnetHost, "https" | "hostname">): string {
-  const [, url = "", name = "", domain = ""] =
-    /^dashboard: (https?:\/\/([a-z0-9-]+)\.([a-z0-9.-]+))$/m.exec(answer) ?? [];
+  const [line = "", ...others] = answer.split("\n").filter((each) => /^dashboard: [a-z]+:\/\//.test(each));
+  const [, url = "", name = "", domain = ""] = /^dashboard: (https?:\/\/([a-z0-9-]+)\.([a-z0-9.-]+))$/.exec(line) ?? [];
   const { scheme } = dashboardScheme(https);
   const isOwn = name === hostname || (name.startsWith(`${hostname}-`) && /^\d+$/.test(name.slice(hostname.length + 1)));
   const isDomain = domain.split(".").every((label) => /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(label));
-  if (!isOwn || !isDomain || !url.startsWith(`${scheme}://`)) {
-    throw new Error(`the dashboard layer's answer has no ${scheme} address of a device called ${hostname}`);
+  if (others.length > 0 || !isOwn || !isDomain || !url.startsWith(`${scheme}://`)) {
+    throw new Error(
+      `the dashboard layer's answer doesn't have just one ${scheme} address of a device called ${hostname}`,
+    );
   }
   return url;
 }

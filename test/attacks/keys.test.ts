@@ -48,8 +48,21 @@ attack("keeps his key by what he plants in the home", "primary user", Object.key
 });
 
 const thief = "echo thief >>/home/ops/.ssh/authorized_keys";
-/** What puts his key back after it was taken away, as a script of the primary user's; in `root` what he got by other means. */
-const returns: Readonly<Record<string, { readonly script?: string; readonly root?: string }>> = {
+interface Return {
+  /** What he got by other means, as root. */
+  readonly root?: string;
+  /** What he plants, as himself. */
+  readonly script?: string;
+  /** A command of root's that succeeds once it is there. */
+  readonly isThere?: string;
+  /** What would start it anew, as root. */
+  readonly again?: string;
+}
+
+const atJobs = "/var/spool/cron/atjobs";
+const dropIn = "/run/systemd/system/user@.service.d";
+/** What puts his key back after it was taken away. */
+const returns: Readonly<Record<string, Return>> = {
   "a process that waits": {
     script: `setsid bash -c 'while :; do ${thief}; sleep 0.1; done' >/dev/null 2>&1 </dev/null &`,
   },
@@ -66,6 +79,24 @@ END
 chmod 755 again; setsid ./again >/dev/null 2>&1 </dev/null &`,
   },
   "a cron job": { script: `echo '* * * * * ${thief}' | crontab -` },
+  // The lab's images have no at(1). Where it is missing, the job lies there as at would leave it, and nothing is there to run it.
+  "an at job": {
+    root: `mkdir -p ${atJobs}; command -v at >/dev/null || install -m 700 -o ops /dev/stdin ${atJobs}/a0000101c3f0a1 <<<'${thief}'`,
+    script: `! command -v at >/dev/null || at now + 1 minute <<<'${thief}'`,
+    isThere: `find ${atJobs} -type f -user ops | grep -q .`,
+  },
+  "a unit of his own systemd, which lingers": {
+    // An image without libpam-systemd, as the lab's, starts none for a user: nobody says where its sockets belong.
+    root: `mkdir -p /var/lib/systemd/linger ${dropIn}; touch /var/lib/systemd/linger/ops
+      printf '[Service]\\nEnvironment=XDG_RUNTIME_DIR=/run/user/%%i\\n' >${dropIn}/e2e.conf
+      systemctl daemon-reload; systemctl start user@$(id -u ops)`,
+    script: `mkdir -p .config/systemd/user
+      printf '%s\\n' '[Service]' "ExecStart=/bin/bash -c 'while :; do ${thief}; sleep 0.1; done'" Restart=always \\
+        '[Install]' WantedBy=default.target >.config/systemd/user/thief.service
+      export XDG_RUNTIME_DIR=/run/user/$(id -u); systemctl --user daemon-reload; systemctl --user enable --now thief`,
+    isThere: "grep -q thief.service /proc/$(pgrep -n -u ops -f 'echo [t]hief')/cgroup",
+    again: "systemctl start user@$(id -u ops); sleep 1",
+  },
   "a service that lingers": { root: "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/ops" },
   "a start file of his shell": { script: `echo '${thief}' | tee .bashrc >.profile` },
   "a start file of sshd": { script: `echo '${thief}' >.ssh/rc` },
@@ -74,25 +105,28 @@ chmod 755 again; setsid ./again >/dev/null 2>&1 </dev/null &`,
 attack("puts his key back after it was taken away", "primary user", Object.keys(returns), async (stack, way) => {
   const state = "sha256sum /home/ops/.ssh/authorized_keys";
   const before = await stack.root(state);
-  const { script = "true", root = "true" } = returns[way] ?? {};
+  const { script = "true", root = "true", isThere = "true", again = "true" } = returns[way] ?? {};
   try {
     await stack.root(root);
-    await stack.ssh("bash -s", { input: `cd\n${script}\n` });
+    const planted = await stack.ssh("bash -s", { input: `cd\n${script}\n` });
+    await until(`it is there: ${planted.all}`, 10, async () => (await stack.tryRoot(isThere)).exitCode === 0);
     const session = stack.ssh("sleep 60");
     const asked = await stack.ssh("sudo -n monoclaw-config evict");
     assert.match(asked.stdout, /^(all that this user runs ends now.*)?$/);
     assert.notEqual((await session).exitCode, 0, "another session of his went on");
     await until("it is over", 30, async () => (await stack.tryRoot("pgrep -f vps-scripts/evict")).exitCode !== 0);
     assert.equal(
-      await stack.root("pgrep -u ops -a || :; crontab -l -u ops 2>/dev/null || :; ls -A /var/lib/systemd/linger"),
+      await stack.root(`pgrep -u ops -a || :; crontab -l -u ops 2>/dev/null || :; ls -A /var/lib/systemd/linger
+        [[ ! -d ${atJobs} ]] || find ${atJobs} -type f -user ops`),
       "",
     );
     assert.equal((await stack.ssh("true")).exitCode, 0);
     assert.equal((await stack.ssh("bash -lc true")).exitCode, 0);
+    await stack.root(again);
     assert.equal(await stack.root(state), before);
   } finally {
-    await stack.root(
-      "pkill -KILL -u ops; rm -rf /home/ops/evicted.* /home/ops/again /var/lib/systemd/linger/ops /home/ops/.ssh/rc; :",
-    );
+    await stack.root(`systemctl stop "user@$(id -u ops)"; rm -rf ${dropIn}; systemctl daemon-reload; pkill -KILL -u ops
+      rm -rf /home/ops/{evicted.*,again,.config,.ssh/rc} /var/lib/systemd/linger/ops
+      command -v at >/dev/null || rm -rf ${atJobs}`);
   }
 });

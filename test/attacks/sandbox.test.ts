@@ -21,11 +21,14 @@ async function tryAll(stack: TestStack): Promise<{ service: Tried; root: Tried; 
       touch /tmp/sandbox-probe-mark
       install -m 4755 /usr/bin/id /usr/local/lib/sandbox-probe-id
       systemd-run --quiet --unit=sandbox-probe-other --uid=nobody sleep 600
+      systemd-run --quiet --service-type=exec --unit=sandbox-probe-twin --uid=openclaw sleep 600
       ip address add fd00:ec2::254/128 dev lo
       systemd-run --quiet --unit=sandbox-probe-http python3 -m http.server --bind fd00:ec2::254 80
-      other=$(systemctl show sandbox-probe-other -p MainPID --value)
+      twin=$(systemctl show sandbox-probe-twin -p MainPID --value)
+      stack=$(awk '$6 == "[stack]" {sub(/.*-/, "", $1); print $1}' /proc/$twin/maps)
+      others="$(systemctl show sandbox-probe-other -p MainPID --value) $twin $stack"
       # The service's own unit with another program: the same directives to the letter.
-      sed -E "s|^ExecStart=.*|ExecStart=/usr/bin/python3 ${probe} $other|; s|^Restart=.*|Type=oneshot\\nStandardOutput=truncate:/run/sandbox-probe.json|" \\
+      sed -E "s|^ExecStart=.*|ExecStart=/usr/bin/python3 ${probe} $others|; s|^Restart=.*|Type=oneshot\\nStandardOutput=truncate:/run/sandbox-probe.json|" \\
         /etc/systemd/system/openclaw.service >/run/systemd/system/sandbox-probe.service
       systemctl daemon-reload
       for second in {1..20}; do
@@ -34,8 +37,8 @@ async function tryAll(stack: TestStack): Promise<{ service: Tried; root: Tried; 
       done
       systemctl start sandbox-probe
       cat /run/sandbox-probe.json
-      systemd-run --quiet --pipe --wait --collect -p PrivateMounts=yes python3 ${probe} "$other"
-      systemd-run --quiet --pipe --wait --collect --uid=openclaw python3 ${probe} "$other"`);
+      systemd-run --quiet --pipe --wait --collect -p PrivateMounts=yes python3 ${probe} $others
+      systemd-run --quiet --pipe --wait --collect --uid=openclaw python3 ${probe} $others`);
     const [service, root, user] = said
       .trim()
       .split("\n")
@@ -43,7 +46,7 @@ async function tryAll(stack: TestStack): Promise<{ service: Tried; root: Tried; 
     assert.ok(service !== undefined && root !== undefined && user !== undefined, said);
     return { service, root, user };
   } finally {
-    await stack.root(`systemctl stop sandbox-probe-other sandbox-probe-http || :
+    await stack.root(`systemctl stop sandbox-probe-other sandbox-probe-twin sandbox-probe-http || :
       rm -f ${probe} /usr/local/lib/sandbox-probe-id /tmp/sandbox-probe-mark /run/sandbox-probe.json /run/systemd/system/sandbox-probe.service
       ip address del fd00:ec2::254/128 dev lo; systemctl daemon-reload; systemctl reset-failed`);
   }
@@ -86,6 +89,9 @@ const refused: Tried = {
   "see another user's process": "ENOENT",
   "see the kernel's numbers": "ENOENT",
   "signal another user's process": "EPERM",
+  // Of its own user: in a user namespace of its own it doesn't even see one that is outside.
+  "write another process's memory by its file": "ENOENT",
+  "write another process's memory by a call": "EPERM",
   "set the host's name": "EPERM",
   "be traced": "EPERM",
   mount: "EPERM",

@@ -1,4 +1,7 @@
-"""Tries what a gateway that was taken over would try. Prints one JSON object: "ok", or the name of the error, for each."""
+"""Tries what a gateway that was taken over would try. Prints one JSON object: "ok", or the name of the error, for each.
+
+argv: processes outside of the box, of another user and of the gateway's own, and where the second one's stack ends, in hex
+"""
 
 import ctypes
 import errno
@@ -10,6 +13,8 @@ import subprocess
 import sys
 
 OTHER = int(sys.argv[1])  # a process of another user
+TWIN = int(sys.argv[2])  # a process of the gateway's user, outside of the box
+PLACE = int(sys.argv[3], 16) - 8  # the end of that one's stack: eight bytes that are zero, and stay so
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -61,6 +66,22 @@ def run_setuid():
         raise PermissionError(errno.EPERM, "ran, but not as root")
 
 
+def write_memory():
+    with open(f"/proc/{TWIN}/mem", "r+b", buffering=0) as memory:
+        memory.seek(PLACE)
+        memory.write(b"\0")
+
+
+def hand_over_memory():
+    class Part(ctypes.Structure):
+        _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+    byte = ctypes.create_string_buffer(1)
+    ours, theirs = Part(ctypes.addressof(byte), 1), Part(PLACE, 1)
+    one, none = ctypes.c_ulong(1), ctypes.c_ulong(0)
+    call("process_vm_writev", TWIN, ctypes.byref(ours), one, ctypes.byref(theirs), one, none)
+
+
 def connect(family, address):
     with socket.socket(family, socket.SOCK_STREAM) as client:
         client.settimeout(5)
@@ -107,6 +128,8 @@ TRIES = {
     "see another user's process": lambda: os.stat(f"/proc/{OTHER}"),
     "see the kernel's numbers": lambda: os.stat("/proc/meminfo"),
     "signal another user's process": lambda: os.kill(OTHER, 0),
+    "write another process's memory by its file": write_memory,
+    "write another process's memory by a call": hand_over_memory,
     "set the host's name": lambda: call("sethostname", socket.gethostname().encode(), len(socket.gethostname())),
     "be traced": lambda: call("ptrace", 0, 0, 0, 0),
     "mount": lambda: call("mount", b"none", b"/mnt", b"tmpfs", 0, None),

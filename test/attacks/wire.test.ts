@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { until } from "../e2e/attacker";
 import { Keys } from "../e2e/keys";
 import type { TestStack } from "../e2e/stack";
@@ -61,6 +63,81 @@ attack("reads a layer's secret on its way", "primary user", ["a start file"], as
   } finally {
     await stack.root(unplant);
   }
+});
+
+/** Where a process of his keeps what it reads, see fdWatcher.py. */
+const watched = "/home/ops/fd-watcher";
+
+/** Has that process run beside all sessions of the deploy key; `kept` gives back what is in a file of its. */
+async function beside(
+  stack: TestStack,
+  does: "read" | "before" | "instead",
+  body: (kept: (file: string) => Promise<string>) => Promise<void>,
+): Promise<void> {
+  const program = readFileSync(join(__dirname, "fdWatcher.py"), "utf8");
+  await stack.ssh("mkdir fd-watcher && cat >fd-watcher/fdWatcher.py", { input: program });
+  try {
+    await stack.ssh(`setsid python3 fd-watcher/fdWatcher.py fd-watcher ${does} >fd-watcher/said 2>&1 </dev/null &`);
+    await until("it watches", 10, async () => (await stack.tryRoot(`test -e ${watched}/ready`)).exitCode === 0);
+    await body(async (file) => (await stack.tryRoot(`cat ${watched}/${file}`)).stdout);
+  } finally {
+    await stack.tryRoot(`pkill -KILL -u ops -f fdWatcher.py; pkill -CONT -u ops; rm -rf ${watched}`);
+  }
+}
+
+/** It is a race with the session's own processes, which it seldom loses. */
+const tries = 6;
+
+attack(
+  "reads a layer's secret out of the session's processes",
+  "primary user",
+  ["another process of his"],
+  async (stack) => {
+    const token = await stack.token();
+    const urns = (await stack.resources()).map(({ urn }) => urn);
+    const sent = urns.filter((urn) => /-(packages|gateway-token)-apply$/.test(urn));
+    assert.equal(sent.length, 2);
+    try {
+      await beside(stack, "read", async (kept) => {
+        const isRead = async () => /^layer gateway-token$/m.test(await kept("kept"));
+        for (let count = 0; count < tries && !(await isRead()); count++) {
+          stack.configure({ "monoclaw:serial": Date.now() }); // all that is sent is sent again
+          const targets = sent.flatMap((urn) => ["--target", urn]);
+          await stack.pulumi("up", "--yes", "--non-interactive", "--skip-preview", ...targets);
+        }
+        const all = await kept("kept");
+        assert.match(all, /^layer gateway-token$/m, `nothing was read, so this shows nothing: ${await kept("said")}`);
+        assert.match(all, /^-----BEGIN AGE ENCRYPTED FILE-----$/m);
+        assert.ok(!all.includes(token) && !all.includes(Buffer.from(token).toString("base64").slice(0, 40)));
+      });
+    } finally {
+      stack.configure({ "monoclaw:serial": undefined });
+    }
+  },
+);
+
+/** Where the forged answer stands, and what fdWatcher.py is told for it. */
+const answers = {
+  "before the host's own answer": "before",
+  "in the place of the host's own answer": "instead",
+} as const;
+
+attack("writes an answer into the session", "primary user", Object.keys(answers), async (stack, way) => {
+  let bans = randomInt(10_000, 20_000);
+  await beside(stack, answers[way as keyof typeof answers], async (kept) => {
+    const isForged = async () => (await kept("forged")) !== "";
+    for (let count = 0; count < tries && !(await isForged()); count++) {
+      stack.configure({ "monoclaw:fail2ban": { bantime: ++bans } });
+      const up = await stack.pulumi("up", "--yes", "--non-interactive", "--skip-preview");
+      if (up.exitCode !== 0 || (await isForged())) assert.match(up.all, /the answer isn't signed by the host/);
+      assert.equal(up.exitCode === 0, !(await isForged()), up.all);
+      assert.doesNotMatch(JSON.stringify(await stack.outputs()), /forged/);
+    }
+    assert.ok(await isForged(), `nothing was forged, so this shows nothing: ${await kept("said")}`);
+  });
+  await stack.up();
+  assert.equal(await bantime(stack), String(bans));
+  assert.doesNotMatch(JSON.stringify(await stack.resources()), /999 pass, forged/);
 });
 
 attack(
