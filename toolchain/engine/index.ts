@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { mkdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { backendFolder, envFile, passphraseFile, pulumiHome, stateFolder } from "../paths";
+import { ensurePrivate } from "../secrets";
 import { ensureBundles } from "./bundles";
 import { downloadOfficial, downloadedOfficial, findOfficial } from "./official";
 import { ensureSourceBuild, hasSourceBuild } from "./source";
@@ -21,8 +22,8 @@ export interface Engine {
  * language host and stand-in plugins.
  */
 export async function ensureEngine(): Promise<Engine> {
+  for (const folder of [stateFolder, backendFolder]) await ensurePrivate(folder);
   const engine = await locate();
-  await mkdir(backendFolder, { recursive: true });
   await writeEnvFile(engine);
   return engine;
 }
@@ -98,7 +99,6 @@ async function writeEnvFile(engine: Engine): Promise<void> {
     "\n",
   );
   if (existsSync(envFile) && readFileSync(envFile, "utf8") === text) return;
-  await mkdir(stateFolder, { recursive: true });
   await writeFile(envFile, text);
 }
 

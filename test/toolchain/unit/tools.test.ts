@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { keepNoLogs } from "../../../toolchain/engine";
 import { findOfficial, isFitting } from "../../../toolchain/engine/official";
@@ -68,6 +68,49 @@ void it("an engine built here finds no folder for its logs, and earlier ones are
     await keepNoLogs(home);
     assert.ok(statSync(join(home, "logs")).isFile());
   }
+});
+
+void describe("the folders of a checkout's state", () => {
+  /** Runs a line in a checkout of its own that has an official engine, with the usual umask; gives back the modes of what is there then. */
+  const modesAfter = async (
+    line: string,
+    paths: readonly string[],
+    earlier: readonly string[] = [],
+  ): Promise<string[]> => {
+    const own = mkdtempSync(join(folder, "checkout-"));
+    cpSync(join(root, "toolchain"), join(own, "toolchain"), { recursive: true });
+    symlinkSync(join(root, "node_modules"), join(own, "node_modules"));
+    mkdirSync(join(own, "bin"));
+    for (const [name, text] of [
+      ["pulumi", "echo v3.230.0"],
+      ["pulumi-language-nodejs", "true"],
+    ] as const) {
+      script(`${basename(own)}/bin/${name}`, text);
+    }
+    for (const path of earlier) {
+      mkdirSync(join(own, path));
+      chmodSync(join(own, path), 0o755);
+    }
+    writeFileSync(join(own, "line.ts"), line);
+    const env = { ...process.env, PATH: `${join(own, "bin")}:${process.env["PATH"] ?? ""}` };
+    await run("sh", ["-c", 'umask 022; exec "$0" --import tsx line.ts', process.execPath], { cwd: own, env });
+    return paths.map((path) => (statSync(join(own, path)).mode & 0o777).toString(8));
+  };
+  const secrets = `import { ensureOperatorKey, ensurePassphrase } from "./toolchain/secrets";
+    void ensurePassphrase().then(ensureOperatorKey);`;
+  const engine = `import { ensureEngine } from "./toolchain/engine"; void ensureEngine();`;
+
+  void it("are the owner's alone, and what lies there too", async () => {
+    const paths = [".state", ".state/passphrase", ".state/operator_ed25519"];
+    assert.deepEqual(await modesAfter(secrets, paths), ["700", "600", "600"]);
+    assert.deepEqual(await modesAfter(engine, [".state", ".state/pulumi"]), ["700", "700"]);
+  });
+
+  void it("are closed where an earlier release left them open", async () => {
+    assert.deepEqual(await modesAfter(secrets, [".state"], [".state"]), ["700"]);
+    const both = [".state", ".state/pulumi"];
+    assert.deepEqual(await modesAfter(engine, both, both), ["700", "700"]);
+  });
 });
 
 void describe("running programs", () => {
