@@ -259,10 +259,15 @@ hostTest("a confirmation counts once: whoever kept a copy can't confirm the next
 
 hostTest("an answer is the host's: over what was asked and said, and no text of an earlier one fits", async (stack) => {
   const keys = await keysOf(stack);
-  const { text, digest } = keys.envelope("e2e-answer", `printf 'a\\033[31mb\\n'; note ${randomUUID()}\n`);
-  const { stdout } = await keys.deploy("apply", text);
+  // Escapes, among them one that names the terminal's window, and bytes that are no ASCII.
+  const codes = "printf 'a\\033[31mb\\n'; printf 'c\\033]0;d\\007\\302\\233e\\n' >&2";
+  const { text, digest } = keys.envelope("e2e-answer", `${codes}; note ${randomUUID()}\n`);
+  const { stdout, stderr } = await keys.deploy("apply", text);
   const said = readAnswer(stdout, keys.hostKey, digest);
-  assert.match(said ?? "", /^a\?\[31mb\ne2e-answer: [0-9a-f-]{36}\n$/);
+  assert.match(said ?? "", /^a\?\[31mb\nc\?\]0;d\?\?\?e\ne2e-answer: [0-9a-f-]{36}\n$/);
+  // What the person at `pulumi up` sees while the host works.
+  assert.match(stderr, /^a\?\[31mb\nc\?\]0;d\?\?\?e$/m);
+  assert.doesNotMatch(stderr, /[^\t\n -~]/);
   const forged = {
     "another text": stdout.replace("e2e-answer:", "e2e-answex:"),
     "another request": stdout.replace(digest, "0".repeat(64)),

@@ -21,15 +21,38 @@ void test("signed-layers.md lists every exit code of the receiver, and no other"
   );
 });
 
-void test("faults.md names tests that exist", () => {
-  const files = readdirSync(join(root, "test/e2e")).filter((name) => name.endsWith(".ts"));
-  const code = files.map((name) => read(join("test/e2e", name))).join("\n");
+/** The names of the test files in a folder, without their ends. */
+const testsIn = (folder: string) =>
+  readdirSync(join(root, folder)).flatMap((name) => /^(.*)\.test\.ts$/.exec(name)?.[1] ?? []);
+const sourceOf = (folder: string) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => read(join(folder, name)))
+    .join("\n");
+
+void test("faults.md names tests that exist, and attacks by the name that stands in their code", () => {
+  const code = sourceOf("test/e2e");
+  const attacks = new Set(
+    [...sourceOf("test/attacks").matchAll(/\battack\(\s*"([^"]+)",/g)].map(([, name = ""]) => name),
+  );
   const titles = [...read("docs/faults.md").matchAll(/^\|[^|]+\|[^|]+\| +(.+?) +\|$/gm)].map((match) => match[1] ?? "");
   const named = titles.filter((title) => title !== "test" && !title.startsWith("--"));
-  assert.ok(named.length >= 20, `${String(named.length)} tests`);
+  assert.ok(named.length >= 60, `${String(named.length)} tests`);
   for (const title of named) {
-    assert.ok(code.includes(`"${title}"`), `no test in test/e2e is called: ${title}`);
+    assert.ok(attacks.has(title) || code.includes(`"${title}"`), `no test or attack is called: ${title}`);
   }
+  assert.ok(named.filter((title) => attacks.has(title)).length >= 15);
+});
+
+void test("signed-layers.md cites tests that exist", () => {
+  const [, model = ""] = /^## Threat model\n([^]*?)^## /m.exec(read("docs/signed-layers.md")) ?? [];
+  const files = new Set([...testsIn("test/e2e"), ...testsIn("test/attacks")]);
+  const cited = [...model.matchAll(/\(((?:`\w+`(?:, )?)+)\)/g)].flatMap(([, names = ""]) => names.match(/\w+/g) ?? []);
+  assert.ok(cited.length >= 20, `${String(cited.length)} tests`);
+  assert.deepEqual(
+    cited.filter((name) => !files.has(name)),
+    [],
+  );
 });
 
 void test("every page that README and docs link to exists", () => {
