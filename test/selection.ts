@@ -128,5 +128,9 @@ function layersOf(path: string): readonly string[] | undefined {
   const other = FILES.find(([start]) => path.startsWith(start));
   if (other !== undefined) return other[1];
   const own = /^(?:components|templates)\/layers\/([a-z0-9-]+)(?:\.ts$|\/)/.exec(path)?.[1];
-  return own !== undefined && Object.hasOwn(byLayer, own) ? [own] : undefined;
+  if (own === undefined || !Object.hasOwn(byLayer, own)) return undefined;
+  const script = /\/usr\/local\/vps-scripts\/(.*)$/.exec(path)?.[1];
+  if (script === undefined) return [own];
+  // Other layers use the rest of the scripts, too.
+  return script.startsWith("audit-") ? [own, "audit"] : undefined;
 }

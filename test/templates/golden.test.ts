@@ -3,12 +3,12 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { test } from "node:test";
 import { firewallScript } from "../../components/layers/firewall";
-import { sshScript } from "../../components/layers/ssh";
+import { effectiveSshd, sshScript } from "../../components/layers/ssh";
 import { gatewayScript } from "../../components/layers/gateway";
 import { kernelScript } from "../../components/layers/kernel";
 import { sshKeyPair } from "../../lib/keys";
 import { render } from "../../lib/render";
-import { sshdRows } from "../spec/sshd";
+import { furtherSshdRows, sshdRows } from "../spec/sshd";
 import { check, golden, installed, scratch } from "./golden";
 import { sample, sampleLayers } from "./samples";
 
@@ -84,6 +84,11 @@ for (const [name, sshPorts] of [
     assert.equal(value("hostkey").length, 1, "an Ed25519 host key and no other");
   });
 }
+
+void test("sshd: the layer and the audit look after every row that the specification has", () => {
+  const rows = effectiveSshd({ primaryUser: "ops", sshPorts: [22022] }).map((row) => row.join(" "));
+  assert.deepEqual(rows.sort(), [...Object.values(sshdRows).flat(), ...furtherSshdRows].sort());
+});
 
 void test("sudoers: as committed, accepted by visudo, the requirements' capabilities and not everything", () => {
   const { mode, owner, text } = installed(sampleLayers()["users"] ?? "", '"$sudoers"');

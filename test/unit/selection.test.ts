@@ -47,6 +47,9 @@ void test("a changed file leads to its layers, or to everything", () => {
     layers: ["kernel", "ssh"],
     everything: false,
   });
+  const scripts = (layer: string, name: string) => `templates/layers/${layer}/files/usr/local/vps-scripts/${name}`;
+  assert.deepEqual(layersTouchedBy([scripts("ssh", "audit-ssh.sh")]), { layers: ["audit", "ssh"], everything: false });
+  assert.deepEqual(layersTouchedBy([scripts("openclaw", "gateway.sh")]), { layers: [], everything: true });
   assert.deepEqual(layersTouchedBy(["lib/envelope.ts"]), { layers: [], everything: true });
   assert.deepEqual(layersTouchedBy(["test/e2e/kernel.test.ts"]), { layers: [], everything: false });
 });

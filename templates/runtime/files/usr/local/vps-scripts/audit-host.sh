@@ -70,7 +70,7 @@ clock_row() {
 }
 
 stack_rows() {
-  if [[ -n ${want[primaryUser]-} && -n ${want[sshPorts]-} ]]; then
+  if [[ -n ${want[primaryUser]-} && -n ${want[sshPorts]-} && -n ${want[sshd.port]-} ]]; then
     row PASS 'stack' 'has said what it expects of this host'
   else
     row FAIL 'stack' 'must have said in /etc/monoclaw/expected what it expects of this host; pulumi up says it'

@@ -99,7 +99,7 @@ settle() {
   exec {global}>"$run/lock.books"
   flock "$global"
   # For repair; but a secret lies in one place only.
-  rm -f -- "$state/unconfirmed/$LAYER" "$state/unconfirmed/$LAYER.times"
+  rm -f -- "$state/unconfirmed/$LAYER" "$state/not-confirmed/$LAYER"
   if [[ -e $JOURNAL.done/secret ]]; then
     rm -f -- "$state/envelopes/$LAYER"
   elif [[ -e $JOURNAL.done/envelope ]]; then
@@ -165,23 +165,22 @@ put_back() {
   done
   # What nobody confirmed may be asked for again.
   if is_pending && [[ -e $JOURNAL/envelope ]]; then
-    count_put_back || logger -t monoclaw -- "layer $LAYER: can't write to $state that it was put back"
     mv -fT -- "$JOURNAL/envelope" "$state/unconfirmed/$LAYER"
   fi
   discard "$JOURNAL"
 }
 
-# count_put_back: nobody confirmed the envelope of this journal in time, once more.
-count_put_back() {
+# count_unconfirmed: nobody confirmed the envelope of this journal in time, once more. A full disk keeps no change from being put back.
+count_unconfirmed() {
   local digest
   read -r digest _ <"$JOURNAL/accepted"
-  append "$digest" "$state/unconfirmed/$LAYER.times"
+  append "$digest" "$state/not-confirmed/$LAYER" || logger -t monoclaw -- "can't write to $state/not-confirmed"
 }
 
-# times_put_back: how often the envelope with this digest was put back because nobody confirmed it.
-times_put_back() {
-  local times=0
-  [[ ! -s $state/unconfirmed/$LAYER.times ]] || times=$(grep -cxF "$digest" "$state/unconfirmed/$LAYER.times" || :) # 0 is 1 to grep
+# times_unconfirmed: how often the envelope with this digest was put back because nobody confirmed it.
+times_unconfirmed() {
+  local times=0 book=$state/not-confirmed/$LAYER
+  [[ ! -s $book ]] || times=$(grep -cxF "$digest" "$book" || :) # grep says 1 for none
   printf '%s' "$times"
 }
 
@@ -195,6 +194,7 @@ left_over() {
   fi
   if [[ -d $JOURNAL ]]; then
     logger -t monoclaw -- "layer $LAYER was interrupted: putting it back"
+    ! is_pending || count_unconfirmed
     put_back "$2"
   fi
   rm -rf -- "$JOURNAL.new" "$JOURNAL.gone"

@@ -50,7 +50,7 @@ main() {
   # Ended by a signal, systemd would call it a success.
   trap 'exit 143' TERM INT HUP
   cd /
-  install -d -m 700 "$run" "$state" "$state/journal" "$state/applied" "$state/unconfirmed" "$state/envelopes" "$state/asked" "$state/given" ||
+  install -d -m 700 "$run" "$state" "$state/journal" "$state/applied" "$state/unconfirmed" "$state/not-confirmed" "$state/envelopes" "$state/asked" "$state/given" ||
     refuse 95 "can't write to $state: is the disk full or read-only? (df -h -i $state)"
   case $command in
     repair | reapply | regenerate-token | leave) speak ;;
@@ -316,7 +316,7 @@ apply() {
     return
   elif is_pending && is_newest; then
     refuse 90 "a later version of layer $LAYER waits on this host to be confirmed"
-  elif (($(times_put_back) >= max_unconfirmed)); then
+  elif (($(times_unconfirmed) >= max_unconfirmed)); then
     printf '%s: was put back %s times, as nobody confirmed it; a confirmation applies it again\n' "$LAYER" "$max_unconfirmed"
     return
   fi
@@ -398,6 +398,7 @@ revert() {
   lock_layer 1800
   is_pending || return 0
   logger -t monoclaw -- "layer $LAYER was not confirmed in time: putting it back"
+  count_unconfirmed
   put_back
 }
 
