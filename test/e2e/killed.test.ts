@@ -15,9 +15,24 @@ const serialInState = async (stack: TestStack) => {
   return /^serial (\d+)$/m.exec(String(found?.inputs["stdin"]))?.[1] ?? "";
 };
 
+/** The part of a state's file that matters here. */
+interface Checkpoint {
+  readonly checkpoint: {
+    readonly latest: {
+      readonly resources: readonly { readonly urn: string; readonly outputs?: { readonly serial?: number } }[];
+    };
+  };
+}
+
 /** When the engine and all that it started is killed. */
 const moments: Readonly<Record<string, (stack: TestStack, before: string) => Promise<boolean>>> = {
   "before anything is signed": (stack) => Promise.resolve(stack.isLocked()),
+  "once it is in the state, and on its way": (stack, before) => {
+    // As it lies on the disk: the engine would be asked for longer than that lasts.
+    const { checkpoint } = JSON.parse(stack.plainState()) as Checkpoint;
+    const layer = checkpoint.latest.resources.find(({ urn }) => urn.endsWith(":Layer::gateway-fail2ban"));
+    return Promise.resolve(Number(layer?.outputs?.serial) > Number(before.trim().split(" ")[1]));
+  },
   "while the host applies it": async (stack) =>
     (await stack.tryRoot("test -d /var/lib/monoclaw/journal/fail2ban")).exitCode === 0,
   "when the host has applied it, and the answer is on its way": async (stack, before) =>
@@ -51,3 +66,27 @@ hostTest("`up` is killed at each step: the next plain one sends what is missing,
     assert.equal((await stack.pulumi("preview", "--expect-no-changes")).exitCode, 0, moment);
   }
 });
+
+hostTest(
+  "`up` is killed while a new token goes to the host, encrypted: the next plain one sends what is missing",
+  async (stack) => {
+    const read = "cat /var/lib/monoclaw/applied/gateway-token";
+    const { gateway: rotate = "" } = (await stack.outputs())["rotateToken"] as Readonly<Record<string, string>>;
+    const urn = /--replace '(.*)'$/.exec(rotate)?.[1] ?? assert.fail(rotate);
+    const [before, old] = [await stack.root(read), await stack.token()];
+    const kill = stack.start("up", "--yes", "--non-interactive", "--skip-preview", "--replace", urn);
+    const end = Date.now() + 60_000;
+    while ((await stack.root(read)) === before) {
+      assert.ok(Date.now() < end, "the host never had it");
+    }
+    await kill();
+    await stack.cancel();
+    await stack.up();
+    const token = await stack.token();
+    assert.notEqual(token, old);
+    assert.equal(await stack.root("cat /etc/monoclaw/auth-token"), `${token}\n`);
+    const asked = "source /usr/local/vps-scripts/gateway.sh; token_status $(</etc/monoclaw/auth-token)";
+    assert.match(await stack.root(asked), /^(200|404)$/);
+    assert.equal((await stack.pulumi("preview", "--expect-no-changes")).exitCode, 0);
+  },
+);

@@ -95,6 +95,10 @@ hostTest(
     } finally {
       await way("open");
     }
+    // A session that is open since before the move.
+    const session = stack.ssh("until [[ -e moved ]]; do sleep 0.2; done; rm moved; echo still here");
+    const isOpen = async () => (await stack.tryRoot("pgrep -u ops -f 'sleep 0.2'")).exitCode === 0;
+    await until("the session is open", 20, isOpen);
     await stack.up();
     assert.deepEqual(await reachable(stack), [old, next]);
     assert.deepEqual(await said(stack), everywhere("22022,2222"));
@@ -104,6 +108,8 @@ hostTest(
     assert.deepEqual(await reachable(stack), [next]);
     assert.deepEqual(await said(stack), everywhere(String(next)));
     assert.equal((await stack.pulumi("preview", "--expect-no-changes")).exitCode, 0);
+    await stack.root("touch /home/ops/moved");
+    assert.equal((await session).stdout, "still here", "the change of the port ended a session");
 
     // Undone by the same two steps. The old one is where other tests knock.
     stack.configure({ "monoclaw:sshPort": old, "monoclaw:previousSshPort": next });
