@@ -63,7 +63,7 @@ interface Sending {
 }
 
 /** An envelope that a host took. */
-export interface Sent {
+interface Sent {
   /** SHA-256 of the envelope's signed part, 64 hex digits. */
   readonly digest: pulumi.Output<string>;
   readonly serial: pulumi.Output<number>;

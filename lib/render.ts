@@ -43,18 +43,12 @@ export function readTemplate(file: string): string {
   return fs.readFileSync(path.join(templatesDir, file), "utf8");
 }
 
-/** The names of what lies in a folder of `templates/`, sorted; nothing if there is no such folder. */
-export function templateNames(folder: string): string[] {
-  const at = path.join(templatesDir, folder);
-  return fs.existsSync(at) ? fs.readdirSync(at).sort() : [];
-}
-
-/** The paths of all files below a folder of `templates/`, sorted; nothing if there is no such folder. */
-export function templatePaths(folder: string): string[] {
-  return templateNames(folder).flatMap((name) => {
-    const isFolder = fs.statSync(path.join(templatesDir, folder, name)).isDirectory();
-    return isFolder ? templatePaths(`${folder}/${name}`).map((inner) => `${name}/${inner}`) : [name];
-  });
+/** The paths of all files below `templates/`, sorted. */
+export function templatePaths(): string[] {
+  return fs
+    .readdirSync(templatesDir, { recursive: true, encoding: "utf8" })
+    .filter((name) => fs.statSync(path.join(templatesDir, name)).isFile())
+    .sort();
 }
 
 /** Walks the tokens: every name must be in scope, and each top-level name found goes into `used`. */

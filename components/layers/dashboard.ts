@@ -6,7 +6,7 @@ import type { Expected, LayerDefinition, ScriptParts } from "./definition";
 import type { TailnetHost } from "./tailnet";
 
 /** What the gateway's address on the tailnet starts with, and its port there. */
-export function dashboardScheme(https: boolean): { readonly scheme: "http" | "https"; readonly port: 80 | 443 } {
+function dashboardScheme(https: boolean): { readonly scheme: "http" | "https"; readonly port: 80 | 443 } {
   return https ? { scheme: "https", port: 443 } : { scheme: "http", port: 80 };
 }
 
@@ -24,7 +24,7 @@ export function dashboardScript({ https, hostname, newKey }: TailnetHost): strin
 }
 
 /** What the host's own audit compares with. */
-export function expectedDashboard({ https }: Pick<TailnetHost, "https">): Expected {
+function expectedDashboard({ https }: Pick<TailnetHost, "https">): Expected {
   return { dashboard: dashboardScheme(https).scheme };
 }
 

@@ -1,15 +1,14 @@
-import { readTemplate, render, templateNames, templatePaths, type View } from "../../lib/render";
+import { readTemplate, render, templatePaths, type View } from "../../lib/render";
 import { hereDocument } from "../../lib/shell";
 
 /** Where the files of a host lie below `templates/`, by their paths on it without the first slash. */
 const places = new Map<string, string>();
-for (const folder of ["runtime", ...templateNames("layers").map((layer) => `layers/${layer}`)]) {
-  for (const path of templatePaths(`${folder}/files`)) {
-    const place = path.replace(/\.mustache$/, "");
-    const other = places.get(place);
-    if (other !== undefined) throw new Error(`two templates for /${place}: ${other}, ${folder}/files/${path}`);
-    places.set(place, `${folder}/files/${path}`);
-  }
+for (const template of templatePaths()) {
+  const place = /^(?:runtime|layers\/[^/]+)\/files\/(.*?)(?:\.mustache)?$/.exec(template)?.[1];
+  if (place === undefined) continue;
+  const other = places.get(place);
+  if (other !== undefined) throw new Error(`two templates for /${place}: ${other}, ${template}`);
+  places.set(place, template);
 }
 
 /** The paths of a host's files below a folder of it, sorted: all that a template is for. */

@@ -70,8 +70,7 @@ export function gatewayScript({ settings, origins, ...limits }: GatewayArgs): st
 
 /** Node.js's heap limit in MiB: 60 % of the service's memory, the rest is for buffers, code and helper processes. */
 function heapOf(memoryMax: string): number {
-  const mebibytes = Number.parseInt(memoryMax, 10) * (memoryMax.endsWith("G") ? 1024 : 1);
-  return Math.floor(mebibytes * 0.6);
+  return Math.floor((bytes(memoryMax) / 1024 ** 2) * 0.6);
 }
 
 /** As `systemctl show` gives it: bytes. */

@@ -12,7 +12,7 @@ export interface SshArgs {
 }
 
 /** A directive of sshd_config(5) in our drop-ins. */
-export interface SshRule {
+interface SshRule {
   readonly directive: string;
   readonly value: string;
   /** What `sshd -T` calls it, if that isn't the directive in small letters. */

@@ -21,7 +21,7 @@ export interface TailnetHost {
 const officialServer = "https://controlplane.tailscale.com";
 
 /** The control server's address, as the host is to have it. */
-export function controlServer({ loginServer }: Pick<TailnetHost, "loginServer">): string {
+function controlServer({ loginServer }: Pick<TailnetHost, "loginServer">): string {
   return loginServer?.replace(/\/$/, "") ?? officialServer;
 }
 
@@ -46,7 +46,7 @@ export function leaveScript({ soon }: { readonly soon: boolean }): string {
 }
 
 /** What the host's own audit compares with. */
-export function expectedTailnet(host: TailnetHost): Expected {
+function expectedTailnet(host: TailnetHost): Expected {
   return { tailnet: controlServer(host), hostname: host.hostname, newKey: host.newKey };
 }
 

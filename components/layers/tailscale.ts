@@ -8,7 +8,7 @@ import { hostFile, hostText } from "./files";
 const unit = "etc/systemd/system/tailscaled.service";
 
 /** Where a version lies below /opt/tailscale: a new hash is a new folder. */
-export function tailscaleId({ sha256: { amd64, arm64 } }: TailscaleArchive): string {
+function tailscaleId({ sha256: { amd64, arm64 } }: TailscaleArchive): string {
   return `${tailscaleVersion}-${amd64.slice(0, 6)}${arm64.slice(0, 6)}`;
 }
 
@@ -33,7 +33,7 @@ export function tailscaleScript({ archive }: { readonly archive: TailscaleArchiv
 }
 
 /** What the host's own audit compares with. `undefined`: no tailnet. */
-export function expectedTailscale(archive: TailscaleArchive | undefined): Expected {
+function expectedTailscale(archive: TailscaleArchive | undefined): Expected {
   return archive === undefined
     ? { tailnet: "off" }
     : { tailscale: tailscaleId(archive), tailscaled: sha256(hostText(unit)).slice(0, 16) };

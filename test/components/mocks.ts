@@ -146,12 +146,7 @@ function unwrap(value: unknown): unknown {
     : value;
 }
 
-/** The value of an output, once everything before it is done. */
-export function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
-  return new Promise((resolve) => {
-    output.apply(resolve);
-  });
-}
+export { valueOf } from "./valueOf";
 
 /** What an output is made of; Pulumi keeps it out of its types, and `apply` calls nobody where there is no value. */
 interface Parts {

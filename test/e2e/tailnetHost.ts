@@ -8,10 +8,10 @@ import { tailscaleArchive } from "../../lab/tailnet/downloads";
 import { prepare } from "../../components/hostSettings";
 import { expectedOf } from "../../components/layers";
 import { dashboardScript } from "../../components/layers/dashboard";
-import type { Expected } from "../../components/layers/definition";
 import { managementScript } from "../../components/layers/management";
 import { leaveScript, tailnetScript, type TailnetHost } from "../../components/layers/tailnet";
 import { tailscaleScript } from "../../components/layers/tailscale";
+import { valueOf } from "../components/valueOf";
 import { Attacker, until } from "./attacker";
 import { Keys } from "./keys";
 import { instance, operatorKey, type Ran, type TestStack } from "./stack";
@@ -150,7 +150,7 @@ export class Sender {
       archive: isOff ? undefined : archive,
       membership: isOff ? undefined : { authKey: pulumi.output(""), host: pulumi.output(host) },
     });
-    const script = managementScript(await new Promise<Expected>((resolve) => void expected.apply(resolve)));
+    const script = managementScript(await valueOf(expected));
     return this.layer("management", script);
   }
 

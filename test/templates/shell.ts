@@ -31,7 +31,7 @@ export function shellTemplates(): ShellTemplate[] {
 
 /** A host's files that are shell by their first line. */
 function hostScripts(): ShellTemplate[] {
-  return templatePaths(".")
+  return templatePaths()
     .filter((name) => name.includes("/files/"))
     .map((name) => ({ path: `templates/${name}`, content: readTemplate(name) }))
     .filter(({ content }) => /^(#!.*\b(ba)?sh|# shellcheck shell=\w+)\n/.test(content));
